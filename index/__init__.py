@@ -1,0 +1,1 @@
+"""What is known: models, evidence, knowledge, measurements. Imports nothing of ours."""

@@ -1,0 +1,112 @@
+"""The catalogue in memory: what is known of every model, and the published figures, each with its source."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import yaml
+
+from index.bilingual import Bilingual
+from index.catalogue.names import NameIndex
+from index.catalogue.read import (
+    DATA_FILES,
+    QuantizationPair,
+    read_benchmarks,
+    read_evidence,
+    read_models,
+    read_quantization,
+    read_sources,
+)
+from index.errors import UnknownModel
+from index.records import Benchmark, Evidence, ModelFact
+
+_PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Everything that is known without having measured it here."""
+
+    models: Mapping[str, ModelFact]
+    """By id."""
+    benchmarks: Mapping[str, Benchmark]
+    """By name."""
+    evidence: tuple[Evidence, ...]
+    quantization: tuple[QuantizationPair, ...] = ()
+    """What quantizing cost, where somebody published both scores."""
+    version: str = ""
+    """Digest of the files: equal versions hold equal facts."""
+    updated: str = ""
+    """Day on which the source tables were built."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Unsound figures that were not carried over, counted by reason."""
+
+    @classmethod
+    def load(cls, folder: Path = _PACKAGE) -> Catalogue:
+        """Read the catalogue that travels with the package, or the one in `folder`."""
+        sources = read_sources(folder)
+        benchmarks = read_benchmarks(folder)
+        manifest = yaml.safe_load((folder / "catalogue.yaml").read_text(encoding="utf-8"))
+        return cls(
+            models=MappingProxyType(read_models(folder, sources)),
+            benchmarks=MappingProxyType(benchmarks),
+            evidence=read_evidence(folder, benchmarks, sources),
+            quantization=read_quantization(folder, benchmarks, sources),
+            version=_digest(folder),
+            updated=manifest["updated"],
+            left_out=MappingProxyType(manifest["left_out"]),
+        )
+
+    def evidence_of(self, model_id: str) -> tuple[Evidence, ...]:
+        """The figures about one model; none for an unknown id."""
+        return self._evidence_by_model.get(model_id, ())
+
+    def find(self, name: str) -> ModelFact | None:
+        """The model that `name` stands for, however it is spelled, or None when none is clearly meant."""
+        id_ = self._names.find(name)
+        return None if id_ is None else self.models[id_]
+
+    def require(self, name: str) -> ModelFact:
+        """Like `find`, but raise UnknownModel with the nearest names."""
+        model = self.find(name)
+        if model is None:
+            raise unknown_model(name, self._names.nearest(name, 3))
+        return model
+
+    @cached_property
+    def _names(self) -> NameIndex:
+        return NameIndex(self.models.values())
+
+    @cached_property
+    def _evidence_by_model(self) -> dict[str, tuple[Evidence, ...]]:
+        grouped: dict[str, list[Evidence]] = defaultdict(list)
+        for figure in self.evidence:
+            grouped[figure.model_id].append(figure)
+        return {model_id: tuple(figures) for model_id, figures in grouped.items()}
+
+
+def unknown_model(name: str, nearest: list[str]) -> UnknownModel:
+    """The error for a name that fits no model, with what was perhaps meant."""
+    known_en = f" The nearest names I know: {', '.join(nearest)}." if nearest else ""
+    known_zh = f"最接近的已知名称：{'、'.join(nearest)}。" if nearest else ""
+    return UnknownModel(
+        Bilingual(
+            en=f"I do not know the model {name!r}.{known_en} "
+            "Use a name that `shortlist catalogue list` shows, or the full Hugging Face id.",
+            zh=f"我不认识模型 {name!r}。{known_zh}"
+            "请使用 `shortlist catalogue list` 列出的名称，或完整的 Hugging Face 模型 ID。",
+        )
+    )
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in DATA_FILES:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:12]
