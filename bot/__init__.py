@@ -1,0 +1,1 @@
+"""The surfaces: Slack, terminal and command line. The only place that knows Slack."""

@@ -1,0 +1,48 @@
+"""Composition root: Settings -> store, Desk, and the Slack app. The only place that builds collaborators."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from bot.settings import Settings, read_settings
+from finetune.jobs import Jobs
+from index.catalogue import Catalogue
+from index.retrieve import KnowledgeBase
+from index.store import open_store
+from skills.conversation.threads import Threads
+from skills.desk import Desk
+
+
+def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
+    """Open everything that the skills may touch; `datasets` is the one folder to read data sets from."""
+    home = settings.folder
+    home.mkdir(parents=True, exist_ok=True)
+    engine = open_store(settings.store_url)
+    return Desk(
+        engine=engine,
+        home=home,
+        catalogue=Catalogue.load(),
+        knowledge=KnowledgeBase.open(home),
+        jobs=Jobs(engine, home=home, database_url=settings.store_url, datasets=datasets),
+        threads=Threads(engine),
+    )
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to standard error: standard output belongs to answers."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def open_jobs() -> Jobs:
+    """Open only what commands about jobs need."""
+    settings = read_settings()
+    configure_logging(settings)
+    home = settings.folder
+    home.mkdir(parents=True, exist_ok=True)
+    return Jobs(open_store(settings.store_url), home=home, database_url=settings.store_url)

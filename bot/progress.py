@@ -1,0 +1,240 @@
+"""Turn job events into edits of one message: the job card. At the end, post the result once.
+
+Everything needed lies in the store (table job_cards), so another process can go on where this one stopped.
+An edit may happen twice, which changes nothing; a result is claimed before it is posted.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+from sqlalchemy import Engine, insert, select, update
+
+from bot import deliveries, wording
+from bot.failures import error_message
+from bot.inbound import Place
+from bot.people import Names, is_slack_user
+from bot.render.cards import card, result_message
+from bot.render.slack import Message
+from finetune.jobs import Jobs
+from finetune.state import Job, JobEvent
+from index.bilingual import Language
+from index.errors import ShortlistError
+from index.schema import job_cards
+
+logger = logging.getLogger(__name__)
+
+NO_ENTRY = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action"})
+"""Answers of Slack that mean: not in this channel, and not by trying again."""
+_NOBODY = NO_ENTRY | {"user_not_found", "account_inactive", "user_disabled", "cannot_dm_bot"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardRow:
+    """Where the card of one job is, and how far its events have been shown."""
+
+    job_id: int
+    channel: str
+    thread_ts: str | None
+    message_ts: str
+    language: Language
+    cursor: int
+    finished: int
+
+    @property
+    def result_thread_ts(self) -> str | None:
+        """Where the result goes: the card's thread; below the card in an unthreaded direct message."""
+        if self.thread_ts or self.channel.startswith("D"):
+            return self.thread_ts
+        return self.message_ts
+
+
+class JobCards:
+    """The job cards of this workspace."""
+
+    def __init__(self, engine: Engine, jobs: Jobs, names: Names) -> None:
+        self._engine = engine
+        self._jobs = jobs
+        self._names = names
+
+    def post(self, client: WebClient, job: Job, place: Place, language: Language) -> None:
+        """Post the card of a job, unless it has one already."""
+        key = f"card:{job.id}"
+        if not deliveries.claim(self._engine, key):
+            return
+        try:
+            message, cursor = self._render(client, job, language)
+            posted = send(client, place, message, otherwise_to=job.owner)
+        except Exception:
+            deliveries.release(self._engine, key)
+            raise
+        thread_ts = place.thread_ts if posted["channel"] == place.channel else None
+        row = CardRow(
+            job_id=int(job.id),
+            channel=posted["channel"],
+            thread_ts=thread_ts,
+            message_ts=posted["ts"],
+            language=language,
+            cursor=cursor,
+            finished=0,
+        )
+        self._insert(row)
+
+    def refresh(self, client: WebClient, job_id: str) -> None:
+        """Bring the card of one job up to date now, because somebody just acted on it."""
+        query = select(job_cards).where(job_cards.c.job_id == int(job_id), job_cards.c.finished == 0)
+        for row in self._rows(query):
+            self._update(client, row)
+
+    def tick(self, client: WebClient) -> None:
+        """Bring every open card up to date. One that fails does not hold up the others."""
+        for row in self._rows(select(job_cards).where(job_cards.c.finished == 0)):
+            try:
+                self._update(client, row)
+            except Exception:
+                logger.exception("job card not updated", extra={"job_id": row.job_id})
+
+    def is_card(self, channel: str, ts: str) -> bool:
+        """True when this message is a job card: what is written under it is meant for us."""
+        query = select(job_cards.c.job_id).where(job_cards.c.channel == channel, job_cards.c.message_ts == ts)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def _update(self, client: WebClient, row: CardRow) -> None:
+        job = self._jobs.status(str(row.job_id))
+        if not job.is_finished and not self._jobs.events_after(row.cursor, str(row.job_id)):
+            return
+        message, cursor = self._render(client, job, row.language)
+        _edit(client, row, message)
+        self._save(row, cursor=cursor)
+        if job.is_finished:
+            self._finish(client, row, job)
+
+    def _finish(self, client: WebClient, row: CardRow, job: Job) -> None:
+        """Post the result. Whoever closes the row first does it, so that it is posted once."""
+        if not self._save(row, finished=1):
+            return
+        place = Place(team="", channel=row.channel, thread_ts=row.result_thread_ts)
+        try:
+            send(client, place, self._result_message(job, row.language), otherwise_to=job.owner)
+        except SlackApiError as error:
+            if error.response["error"] in _NOBODY:
+                logger.warning("nobody to tell the result", extra={"job_id": job.id})
+                return
+            self._reopen(row)
+            raise
+        except Exception:
+            self._reopen(row)
+            raise
+        self._upload_report(client, place, job, row.language)
+
+    def _result_message(self, job: Job, language: Language) -> Message:
+        """The result in words. One that cannot be told is told as such, once, not tried again for ever."""
+        try:
+            return result_message(job, self._jobs.result(job.id), language=language)
+        except Exception as error:
+            return error_message(error, language)
+
+    def _upload_report(self, client: WebClient, place: Place, job: Job, language: Language) -> None:
+        """Add the report to the thread. The result is told already: a failure here is only logged."""
+        title = wording.say(wording.REPORT, language, job_id=job.id)
+        try:
+            report = self._jobs.result(job.id).get("report")
+            if report and Path(report).is_file():
+                client.files_upload_v2(
+                    channel=place.channel, thread_ts=place.thread_ts, file=report, title=title
+                )
+        except (ShortlistError, SlackClientError, OSError):
+            logger.warning("report not uploaded", extra={"job_id": job.id}, exc_info=True)
+
+    def _render(self, client: WebClient, job: Job, language: Language) -> tuple[Message, int]:
+        events = self._all_events(job.id)
+        owner = self._names.of(client, job.owner)
+        message = card(job, events, owner=owner, now=datetime.now(UTC), language=language)
+        return message, events[-1].id if events else 0
+
+    def _all_events(self, job_id: str) -> list[JobEvent]:
+        """All events of a job: they are handed out in pages."""
+        events: list[JobEvent] = []
+        while page := self._jobs.events_after(events[-1].id if events else 0, job_id):
+            events += page
+        return events
+
+    def _insert(self, row: CardRow) -> None:
+        values = {name: getattr(row, name) for name in CardRow.__slots__}
+        with self._engine.begin() as connection:
+            connection.execute(insert(job_cards).values(values))
+
+    def _rows(self, query: Any) -> list[CardRow]:
+        with self._engine.connect() as connection:
+            return [CardRow(**row) for row in connection.execute(query).mappings()]
+
+    def _save(self, row: CardRow, **values: int) -> bool:
+        """Write to an open card; False when it was closed in the meantime."""
+        change = update(job_cards).where(job_cards.c.job_id == row.job_id, job_cards.c.finished == 0)
+        with self._engine.begin() as connection:
+            return connection.execute(change.values(**values)).rowcount == 1
+
+    def _reopen(self, row: CardRow) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(update(job_cards).where(job_cards.c.job_id == row.job_id).values(finished=0))
+
+
+class CardPoller:
+    """A thread that keeps all cards true, each edited at most once in an interval."""
+
+    def __init__(self, cards: JobCards, client: WebClient, *, interval_s: float) -> None:
+        self._cards = cards
+        self._client = client
+        self._interval_s = max(interval_s, 0.05)
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="job-cards", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first round is at once, which makes cards true after a restart."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the round that is under way."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._cards.tick(self._client)
+            except Exception:
+                logger.exception("job cards not read")
+            self._stopped.wait(self._interval_s)
+
+
+def send(client: WebClient, place: Place, message: Message, *, otherwise_to: str) -> SlackResponse:
+    """Post a message, or write to the person directly where the bot has no entry to the channel."""
+    try:
+        return client.chat_postMessage(
+            channel=place.channel, thread_ts=place.thread_ts, **message.arguments()
+        )
+    except SlackApiError as error:
+        if error.response["error"] not in NO_ENTRY or not is_slack_user(otherwise_to):
+            raise
+    return client.chat_postMessage(channel=otherwise_to, **message.arguments())
+
+
+def _edit(client: WebClient, row: CardRow, message: Message) -> None:
+    """Edit the card. A card that somebody deleted, or that is out of reach, is no reason to stop."""
+    try:
+        client.chat_update(
+            channel=row.channel, ts=row.message_ts, text=message.text, blocks=list(message.blocks)
+        )
+    except SlackApiError as error:
+        if error.response["error"] not in NO_ENTRY | {"message_not_found", "cant_update_message"}:
+            raise
+        logger.info("job card is gone", extra={"job_id": row.job_id})

@@ -1,0 +1,1 @@
+"""Answers, jobs and forms -> what each surface shows: Slack blocks, terminal text, JSON."""

@@ -1,0 +1,98 @@
+"""Environment variables -> Settings. The one reader of the environment in the bot.
+
+Every field is documented in README.md; a test fails when one is not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from index.bilingual import Bilingual, Language
+from index.errors import BadSetting
+from index.store import sqlite_url
+
+
+class Settings(BaseSettings):
+    """What can be configured, all by environment variables."""
+
+    model_config = SettingsConfigDict(env_prefix="SHORTLIST_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        default=Path("~/.shortlist"), description="Where data sets, jobs, index and store lie."
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL of the store; SQLite under the home when unset."
+    )
+    log_level: str = Field(default="WARNING", description="Level of the log on standard error.")
+    runners: str = Field(
+        default="", description="Slack user ids that may start jobs, separated by commas; empty: everybody."
+    )
+    card_interval_s: float = Field(
+        default=3.0, ge=0, description="Shortest time between two edits of one job card."
+    )
+    slack_bot_token: SecretStr | None = Field(
+        default=None, alias="SLACK_BOT_TOKEN", description="Bot token, xoxb-…"
+    )
+    slack_app_token: SecretStr | None = Field(
+        default=None, alias="SLACK_APP_TOKEN", description="App-level token for Socket Mode, xapp-…"
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        default=None, alias="SLACK_SIGNING_SECRET", description="Signing secret, for HTTP."
+    )
+    slack_api_url: str = Field(
+        default="https://slack.com/api/", alias="SLACK_API_URL", description="Base URL of the Slack Web API."
+    )
+
+    @property
+    def folder(self) -> Path:
+        """The home as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the store, with its password: never log it."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return sqlite_url(self.folder)
+
+    @property
+    def runner_ids(self) -> frozenset[str]:
+        """Slack user ids that may start jobs; empty means everybody."""
+        return frozenset(part.strip() for part in self.runners.split(",") if part.strip())
+
+
+def read_settings() -> Settings:
+    """Read the environment, or say which variable has which wrong value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        variable = name if name.startswith("SLACK_") else f"SHORTLIST_{name}"
+        raise BadSetting(
+            Bilingual(
+                en=f"The environment variable {variable} cannot be used: {first['msg'].lower()}. "
+                "README.md lists what each setting takes.",
+                zh=f"环境变量 {variable} 的值不可用：{first['msg']}。README.md 列出了每项设置的取值。",
+            )
+        ) from None
+
+
+class _Terminal(BaseSettings):
+    """The locale of the terminal, which says the language before a question does."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    lc_all: str = ""
+    lc_messages: str = ""
+    lang: str = ""
+
+
+def read_language() -> Language:
+    """The language of the terminal: Chinese for a Chinese locale, else English."""
+    terminal = _Terminal()
+    locale = terminal.lc_all or terminal.lc_messages or terminal.lang
+    return "zh" if locale.lower().startswith("zh") else "en"

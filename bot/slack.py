@@ -1,0 +1,225 @@
+"""Turn settings and a desk into the running Slack app: signed HTTP or Socket Mode, the same listeners."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException
+from threading import Event
+from typing import Literal
+
+from pydantic import SecretStr
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
+    RateLimitErrorRetryHandler,
+    ServerErrorRetryHandler,
+)
+from slack_sdk.socket_mode.builtin import SocketModeClient
+from slack_sdk.web import SlackResponse
+
+from bot import wording
+from bot.access import Access
+from bot.answering import STARTING_SKILLS
+from bot.console import Output
+from bot.http_server import HttpServer
+from bot.listeners import actions, commands, events, home, views
+from bot.people import Names
+from bot.progress import CardPoller, JobCards
+from bot.settings import Settings
+from bot.surface import Surface
+from index.bilingual import Bilingual
+from index.errors import Unavailable
+from skills import pipeline
+from skills.conversation.answer import Answer
+from skills.conversation.request import Turn
+from skills.desk import Desk
+from skills.jobs import stops_a_job
+
+logger = logging.getLogger(__name__)
+
+LISTENER_THREADS = 32
+"""An answer may take seconds: with Bolt's default of 5 threads the sixth asker would wait unacknowledged."""
+_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What the app shows to Slack, and how it knows that a request is Slack's."""
+
+    bot_token: str
+    signing_secret: str | None = None
+    """None where requests come by Socket Mode only."""
+    api_url: str = "https://slack.com/api/"
+
+
+def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port: int) -> None:
+    """Serve Slack until SIGINT or SIGTERM; answers under way are finished first."""
+    credentials = Credentials(
+        bot_token=_revealed(settings.slack_bot_token),
+        signing_secret=_revealed(settings.slack_signing_secret),
+        api_url=settings.slack_api_url,
+    )
+    surface = surface_of(desk, Access(settings.runner_ids))
+    app = build_bolt_app(credentials, surface)
+    poller = CardPoller(surface.cards, app.client, interval_s=settings.card_interval_s)
+    with ExitStack() as running:
+        stopped = running.enter_context(_signals())
+        running.callback(app.listener_runner.listener_executor.shutdown)
+        if mode == "http":
+            server = running.enter_context(serve_http(app, port))
+            how = wording.filled(wording.BY_HTTP, port=server.port)
+        else:
+            running.enter_context(serve_socket(app, _revealed(settings.slack_app_token)))
+            how = wording.BY_SOCKET
+        poller.start()
+        running.callback(poller.stop)
+        if desk.jobs.list(unfinished_only=True):
+            desk.jobs.ensure_worker()
+        Output(json=False).note(_connected(app.client, how))
+        stopped.wait()
+
+
+def surface_of(desk: Desk, access: Access) -> Surface:
+    """The desk as the listeners see it."""
+    names = Names()
+    return Surface(
+        reply=partial(_reply, desk=desk, access=access),
+        read=partial(pipeline.read, desk=desk),
+        jobs=desk.jobs,
+        threads=desk.threads,
+        engine=desk.engine,
+        access=access,
+        names=names,
+        cards=JobCards(desk.engine, desk.jobs, names),
+    )
+
+
+def _reply(turn: Turn, *, desk: Desk, access: Access) -> Answer:
+    """Answer a turn; one that would start or stop a job only to who may do so."""
+    request = pipeline.read(turn, desk)
+    if request.skill in STARTING_SKILLS:
+        access.require_launch(turn.person)
+    if request.skill == "jobs" and request.job_id is not None and stops_a_job(request):
+        access.require_stop(turn.person, desk.jobs.status(request.job_id))
+    return pipeline.reply(turn, desk)
+
+
+def build_bolt_app(credentials: Credentials, surface: Surface) -> App:
+    """Build the app with all its listeners; Unavailable when Slack is out of reach or refuses the token."""
+    app = App(
+        token=credentials.bot_token,
+        # Without a secret of Slack's, one that nobody knows: HTTP requests are refused, never believed.
+        signing_secret=credentials.signing_secret or secrets.token_hex(),
+        token_verification_enabled=False,
+        listener_executor=ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="slack-listener"),
+    )
+    _configure(app.client, credentials.api_url)
+    _auth_test(app.client)
+    app.error(_log_error)
+    register_listeners(app, surface)
+    return app
+
+
+def register_listeners(app: App, surface: Surface) -> None:
+    """Register everything that the manifest promises."""
+    for listeners in (events, commands, actions, views, home):
+        listeners.register(app, surface)
+
+
+@contextmanager
+def serve_http(app: App, port: int) -> Iterator[HttpServer]:
+    """Listen for signed requests at /slack/events, in threads of their own. Port 0 takes a free one."""
+    server = HttpServer(app, port)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def serve_socket(app: App, app_token: str) -> Iterator[SocketModeClient]:
+    """Receive requests over a WebSocket that we open, which needs no public address."""
+    client = SocketModeHandler(app, app_token, concurrency=LISTENER_THREADS).client
+    try:
+        client.connect()
+        yield client
+    except SlackApiError as error:
+        raise _refused("SLACK_APP_TOKEN", app.client, error) from None
+    finally:
+        client.close()
+
+
+def _configure(client: WebClient, api_url: str) -> None:
+    """Set up the app's client, after which Bolt models the client of each request."""
+    client.base_url = api_url.rstrip("/") + "/"
+    client.timeout = _TIMEOUT_S
+    client.retry_handlers = [
+        ConnectionErrorRetryHandler(),
+        RateLimitErrorRetryHandler(max_retry_count=3),
+        ServerErrorRetryHandler(max_retry_count=2),
+    ]
+
+
+def _auth_test(client: WebClient) -> SlackResponse:
+    try:
+        return client.auth_test()
+    except SlackApiError as error:
+        raise _refused("SLACK_BOT_TOKEN", client, error) from None
+    except (OSError, HTTPException, SlackClientError) as error:
+        raise _unreachable(client, str(getattr(error, "reason", None) or type(error).__name__)) from None
+
+
+def _refused(variable: str, client: WebClient, error: SlackApiError) -> Unavailable:
+    """Slack says no; or something answers there that is not Slack."""
+    try:
+        code = error.response["error"]
+    except (KeyError, TypeError, ValueError):
+        return _unreachable(client, "not an answer of Slack")
+    return Unavailable(wording.filled(wording.TOKEN_REFUSED, variable=variable, error=code))
+
+
+def _unreachable(client: WebClient, reason: str) -> Unavailable:
+    return Unavailable(wording.filled(wording.SLACK_UNREACHABLE, url=client.base_url, error=reason))
+
+
+def _log_error(error: Exception, body: dict[str, object]) -> None:
+    """What a listener could not tell anybody. The body holds message text, so only its type is logged."""
+    logger.error("listener failed", extra={"payload": body.get("type") or "command"}, exc_info=error)
+
+
+def _connected(client: WebClient, how: Bilingual) -> Bilingual:
+    who = _auth_test(client)
+    team, bot = who.get("team", "?"), who.get("user", "?")
+    return Bilingual(
+        en=wording.CONNECTED.en.format(team=team, bot=bot, how=how.en),
+        zh=wording.CONNECTED.zh.format(team=team, bot=bot, how=how.zh),
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
+
+
+@contextmanager
+def _signals() -> Iterator[Event]:
+    """An event that SIGINT and SIGTERM set, so that both end the bot in the same orderly way."""
+    stopped = Event()
+    before = {
+        number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Groups of `shortlist` subcommands, a file each."""

@@ -1,0 +1,80 @@
+"""`shortlist finetune`: fit a LoRA adapter to a labelled data set, and say whether it helped."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from bot.console import Output, guarded
+from bot.spec_file import read_spec
+from bot.subcommands.jobs import as_json, finish, followed_by
+from finetune.jobs import Jobs
+from finetune.spec import TuningSpec
+from index.bilingual import Bilingual
+from index.errors import BadInput
+from skills.report import started_line
+
+
+def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
+    spec: Annotated[Path | None, typer.Argument(help="YAML file with the options below.")] = None,
+    model: Annotated[str | None, typer.Option(help="The base model.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="File, or `tickets` for the sample.")] = None,
+    method: Annotated[str | None, typer.Option(help="lora or qlora.")] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="Rank of the adapter.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training split.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a step.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Use that many rows.")] = None,
+    held_out_limit: Annotated[int | None, typer.Option(help="Judge on that many held-out rows.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes the split and the order.")] = None,
+    user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Fine-tune a model on your data."""
+    given = {
+        "model": model,
+        "dataset": dataset,
+        "method": method,
+        "lora_rank": lora_rank,
+        "learning_rate": learning_rate,
+        "epochs": epochs,
+        "max_steps": max_steps,
+        "batch_size": batch_size,
+        "limit": limit,
+        "held_out_limit": held_out_limit,
+        "seed": seed,
+    }
+    with guarded(Output(json=json)) as output:
+        from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
+
+        jobs = open_jobs()
+        wanted = _spec(read_spec(spec, given, allowed=set(given)), jobs)
+        job = jobs.submit(wanted, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
+        jobs.ensure_worker()
+        output.note(started_line(job, output.language))
+        if wait:
+            finish(jobs, job.id, output)
+        else:
+            output.emit(as_json(job), followed_by(job).to(output.language))
+
+
+def _spec(options: dict[str, Any], jobs: Jobs) -> TuningSpec:
+    chosen = {name: value for name, value in options.items() if value is not None}
+    base_model, dataset = chosen.pop("model"), chosen.pop("dataset")
+    try:
+        return TuningSpec(base_model=base_model, dataset=jobs.register_dataset(dataset), **chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise BadInput(
+            Bilingual(
+                f"{option} cannot be {first['input']!r}: {first['msg'].lower()}.",
+                f"{option} 不能是 {first['input']!r}：{first['msg']}。",
+            )
+        ) from None

@@ -1,0 +1,88 @@
+"""`shortlist index`: the knowledge base and the team's own documents."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.console import Output, guarded
+from bot.settings import read_settings
+from index.bilingual import Bilingual
+from index.errors import BadInput
+from index.retrieve import KnowledgeBase
+
+app = typer.Typer(help="What the bot knows: search it, add the team's documents.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command()
+def add(paths: list[Path], json: Json = False) -> None:
+    """Add files or folders of the team."""
+    with guarded(Output(json=json)) as output:
+        report = _knowledge().add(paths, progress=lambda done, total: output.note(f"{done}/{total}"))
+        counts = {name: len(getattr(report, name)) for name in ("added", "changed", "unchanged", "removed")}
+        skipped = [
+            {"source": item.source, "reason": item.reason.to(output.language)} for item in report.skipped
+        ]
+        told = Bilingual(
+            f"Added {counts['added']}, changed {counts['changed']}, unchanged {counts['unchanged']}, "
+            f"removed {counts['removed']}, skipped {len(skipped)}; {report.passages} new passages.",
+            f"新增 {counts['added']}，更新 {counts['changed']}，未变 {counts['unchanged']}，"
+            f"移除 {counts['removed']}，跳过 {len(skipped)}；新片段 {report.passages} 个。",
+        ).to(output.language)
+        lines = [told, *(f"- {item['source']}: {item['reason']}" for item in skipped)]
+        output.emit({**counts, "passages": report.passages, "skipped": skipped}, "\n".join(lines))
+
+
+@app.command()
+def remove(source: str, json: Json = False) -> None:
+    """Remove a document that was added."""
+    with guarded(Output(json=json)) as output:
+        removed = _knowledge().remove(source)
+        if not removed:
+            raise BadInput(
+                Bilingual(
+                    f"No document of the team's is called {source!r}. `shortlist index status` lists them.",
+                    f"团队文档里没有 {source!r}。用 `shortlist index status` 查看列表。",
+                )
+            )
+        output.emit({"removed": removed}, f"{source}: -{removed}")
+
+
+@app.command()
+def search(
+    query: str,
+    k: Annotated[int, typer.Option("-k", help="How many passages.", min=1, max=50)] = 5,
+    json: Json = False,
+) -> None:
+    """Find passages."""
+    with guarded(Output(json=json), text=query) as output:
+        hits = _knowledge().search(query, k=k, language=output.language)
+        passages = [
+            {
+                "rank": hit.rank,
+                "score": round(hit.score, 4),
+                "source": hit.passage.url or hit.passage.source,
+                "title": hit.passage.title,
+                "locator": hit.passage.locator,
+                "text": hit.passage.text,
+            }
+            for hit in hits
+        ]
+        text = "\n\n".join(f"{p['rank']}. **{p['title']} › {p['locator']}**\n{p['text']}" for p in passages)
+        output.emit({"query": query, "passages": passages}, text)
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Say what is indexed."""
+    with guarded(Output(json=json)) as output:
+        state = asdict(_knowledge().status())
+        output.emit(state, "\n".join(f"- {name}: {value}" for name, value in state.items()))
+
+
+def _knowledge() -> KnowledgeBase:
+    return KnowledgeBase.open(read_settings().folder)

@@ -1,0 +1,176 @@
+"""Every sentence that the Slack surface says by itself, in English and in Chinese.
+
+Skills word their own answers; errors carry their own sentences. Names in braces are filled in by `say`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from index.bilingual import Bilingual, Language
+
+
+def say(sentence: Bilingual, language: Language, **values: object) -> str:
+    """The sentence in the reader's language, with its blanks filled."""
+    return sentence.to(language).format(**values)
+
+
+def filled(sentence: Bilingual, **values: object) -> Bilingual:
+    """Both languages of the sentence, with their blanks filled."""
+    return Bilingual(en=sentence.en.format(**values), zh=sentence.zh.format(**values))
+
+
+# The conversation
+THINKING: Final = Bilingual(en="is looking into it…", zh="正在查……")
+SOURCES: Final = Bilingual(en="Sources", zh="来源")
+ASKED: Final = Bilingual(en="*{name}* asked: {question}", zh="*{name}* 问：{question}")
+ASK_SOMETHING: Final = Bilingual(
+    en="Ask me something: `/shortlist which open model for support tickets on one 24 GB GPU?`",
+    zh="问我点什么吧，例如：`/shortlist 单张 24 GB 显卡，哪个开源模型适合做客服工单？`",
+)
+APOLOGY: Final = Bilingual(
+    en="Something went wrong on my side; your question is fine. Please ask again, and if it happens again "
+    "give the reference {reference} to whoever runs me.",
+    zh="我这边出了问题，和你的提问无关。请再问一次；如果还是这样，请把编号 {reference} 交给管理员。",
+)
+NOT_IN_CHANNEL: Final = Bilingual(
+    en="I am not in this channel, so I cannot answer here. Please `/invite` me, or write to me directly.",
+    zh="我不在这个频道里，没法在这里回答。请用 `/invite` 邀请我，或者直接给我发私信。",
+)
+TRIGGER_EXPIRED: Final = Bilingual(
+    en="Slack closed the door before I could open the form. Please try once more.",
+    zh="Slack 没有给我足够的时间打开表单，请再试一次。",
+)
+
+# Settings and reach
+TOKEN_REFUSED: Final = Bilingual(
+    en="Slack refuses the token in {variable} ({error}). Copy it again from your Slack app's page, or "
+    "reinstall the app to the workspace.",
+    zh="Slack 拒绝了 {variable} 里的令牌（{error}）。请从 Slack 应用页面重新复制，或把应用重新安装到工作区。",
+)
+SLACK_UNREACHABLE: Final = Bilingual(
+    en="Slack does not answer at {url} ({error}). Check the network and SLACK_API_URL, then start again.",
+    zh="{url} 上的 Slack 没有响应（{error}）。请检查网络和 SLACK_API_URL，然后重新启动。",
+)
+PORT_TAKEN: Final = Bilingual(
+    en="Port {port} cannot be used ({error}). Choose another with --port.",
+    zh="端口 {port} 无法使用（{error}）。请用 --port 换一个端口。",
+)
+
+# Who may do what
+NOT_A_RUNNER: Final = Bilingual(
+    en="Starting a job needs the *runner* role, and you do not have it. Ask {runners} to start it. "
+    "Nothing was started.",
+    zh="启动任务需要 *runner* 角色，你还没有。可以请 {runners} 来启动。目前什么都没有开始。",
+)
+NOT_YOUR_JOB: Final = Bilingual(
+    en="Job {job_id} belongs to {owner}: only they or a runner may stop it. It goes on.",
+    zh="任务 {job_id} 是 {owner} 启动的，只有本人或 runner 能停止。任务继续运行。",
+)
+
+# Forms
+EVALUATE_TITLE: Final = Bilingual(en="Evaluate models", zh="评测模型")
+FINETUNE_TITLE: Final = Bilingual(en="Fine-tune a model", zh="微调模型")
+START: Final = Bilingual(en="Start", zh="开始")
+CLOSE: Final = Bilingual(en="Close", zh="关闭")
+CANDIDATES_LABEL: Final = Bilingual(en="Models, one per line", zh="模型，每行一个")
+CANDIDATES_HINT: Final = Bilingual(
+    en="A name from the catalogue. Add @int8 or @nf4 to fix how one model is loaded.",
+    zh="填写目录里的名字。在后面加 @int8 或 @nf4 可以指定这个模型的加载方式。",
+)
+QUANTIZATIONS_LABEL: Final = Bilingual(en="Load each model as", zh="每个模型的加载方式")
+QUANTIZATION_NAMES: Final = {
+    "none": Bilingual(en="16-bit, as published", zh="16 位（原样）"),
+    "int8": Bilingual(en="8-bit (int8)", zh="8 位（int8）"),
+    "nf4": Bilingual(en="4-bit (nf4)", zh="4 位（nf4）"),
+}
+DATASET_LABEL: Final = Bilingual(en="Data set", zh="数据集")
+DATASET_HINT: Final = Bilingual(
+    en="The name of a registered data set, with the right answer in each row.",
+    zh="已登记的数据集名称，每一行都要有正确答案。",
+)
+LIMIT_LABEL: Final = Bilingual(en="Use at most this many rows", zh="最多使用多少行")
+LIMIT_HINT: Final = Bilingual(en="Empty uses all rows.", zh="留空表示使用全部。")
+BASE_MODEL_LABEL: Final = Bilingual(en="Base model", zh="基础模型")
+METHOD_LABEL: Final = Bilingual(en="Method", zh="方法")
+METHOD_NAMES: Final = {
+    "lora": Bilingual(en="LoRA, base in 16-bit", zh="LoRA（基础模型 16 位）"),
+    "qlora": Bilingual(en="QLoRA, base in 4-bit: less memory", zh="QLoRA（基础模型 4 位，更省显存）"),
+}
+EPOCHS_LABEL: Final = Bilingual(en="Passes over the data (epochs)", zh="训练轮数（epochs）")
+FIELD_EMPTY: Final = Bilingual(en="Please fill this in.", zh="请填写这一项。")
+TOO_MANY_CANDIDATES: Final = Bilingual(
+    en="That is {count} models and loadings; one evaluation takes at most {limit}. Please drop some.",
+    zh="一共有 {count} 个模型与加载方式的组合，一次评测最多 {limit} 个，请去掉一些。",
+)
+BAD_NUMBER: Final = Bilingual(en="{value!r} is not possible here.", zh="这里不能填 {value!r}。")
+
+# Jobs
+EVALUATION: Final = Bilingual(en="Evaluation", zh="评测")
+TUNING: Final = Bilingual(en="Fine-tune", zh="微调")
+ROWS: Final = Bilingual(en="{dataset} ({rows} rows)", zh="{dataset}（{rows} 行）")
+CANDIDATE_COUNT: Final = Bilingual(en="{count} candidates", zh="{count} 个候选")
+ONE_CANDIDATE: Final = Bilingual(en="1 candidate", zh="1 个候选")
+STARTED_BY: Final = Bilingual(en="started by {name}", zh="由 {name} 启动")
+TIME_LEFT: Final = Bilingual(en="about {duration} left", zh="大约还要 {duration}")
+TOOK: Final = Bilingual(en="took {duration}", zh="用时 {duration}")
+SECONDS: Final = Bilingual(en="{count} s", zh="{count} 秒")
+MINUTES: Final = Bilingual(en="{count} min", zh="{count} 分钟")
+HOURS: Final = Bilingual(en="{count} h", zh="{count} 小时")
+CANDIDATE_SCORE: Final = Bilingual(
+    en="{label} — {metric} {value} ({items} items)", zh="{label}：{metric} {value}（{items} 条）"
+)
+CANDIDATE_DROPPED: Final = Bilingual(
+    en="{label} — dropped after {items} items: cannot be the best any more",
+    zh="{label}：评测 {items} 条后淘汰，已不可能是最好的",
+)
+CANDIDATE_FAILED: Final = Bilingual(en="{label} — could not be measured", zh="{label}：无法测量")
+MORE_CANDIDATES: Final = Bilingual(en="and {count} more", zh="还有 {count} 个")
+LOSS_SO_FAR: Final = Bilingual(en="step {step} · training loss {train}", zh="第 {step} 步 · 训练损失 {train}")
+LOSS_HELD_OUT: Final = Bilingual(en="held-out loss {loss}", zh="留出集损失 {loss}")
+STOP: Final = Bilingual(en="Stop", zh="停止")
+STOP_TITLE: Final = Bilingual(en="Stop job {job_id}?", zh="停止任务 {job_id}？")
+STOP_TEXT: Final = Bilingual(
+    en="It ends without a result. It can be started again.", zh="停止后不会有结果，可以重新启动。"
+)
+KEEP_GOING: Final = Bilingual(en="Let it run", zh="继续运行")
+STOPPING: Final = Bilingual(en="Stopping job {job_id}.", zh="正在停止任务 {job_id}。")
+LOGS: Final = Bilingual(en="Logs", zh="日志")
+NO_LOGS: Final = Bilingual(en="Nothing has been logged yet.", zh="还没有日志。")
+RETRY: Final = Bilingual(en="Try again", zh="重试")
+NO_JOBS: Final = Bilingual(
+    en="No jobs yet. `/evaluate` and `/finetune` start one.",
+    zh="还没有任务。用 `/evaluate` 或 `/finetune` 启动一个。",
+)
+RECENT_JOBS: Final = Bilingual(en="Jobs, newest first", zh="任务（新的在前）")
+
+# Results
+FOR_PERSON: Final = Bilingual(en="For {person} · {title}", zh="{person} · {title}")
+FINETUNE_WINNER: Final = Bilingual(en="Fine-tune the winner", zh="微调胜出者")
+REPORT: Final = Bilingual(en="Report of job {job_id}", zh="任务 {job_id} 的报告")
+
+# Home
+HOME_HELLO: Final = Bilingual(
+    en="*Shortlist helps your team choose its language model, and proves the choice.*\n"
+    "Mention me in a channel, or write to me here:",
+    zh="*Shortlist 帮团队挑选语言模型，并用实测证明。*\n可以在频道里 @我，也可以直接发私信：",
+)
+HOME_EXAMPLES: Final = (
+    Bilingual(
+        en="Which open model for Chinese customer-support summaries on one 24 GB GPU? Apache or MIT only.",
+        zh="单张 24 GB 显卡，中文客服摘要用哪个开源模型？只要 Apache 或 MIT。",
+    ),
+    Bilingual(en="What does int8 cost in quality?", zh="int8 量化会损失多少质量？"),
+    Bilingual(en="How much memory does Qwen3-8B need at nf4?", zh="Qwen3-8B 用 nf4 需要多少显存？"),
+)
+HOME_JOBS: Final = Bilingual(en="*Your jobs*", zh="*你的任务*")
+
+# The terminal that runs the bot
+CONNECTED: Final = Bilingual(
+    en="Shortlist is in the workspace {team} as @{bot}, {how}. Ctrl-C stops it.",
+    zh="Shortlist 已以 @{bot} 的身份接入工作区 {team}（{how}）。按 Ctrl-C 停止。",
+)
+BY_SOCKET: Final = Bilingual(en="connected by Socket Mode", zh="Socket Mode 连接")
+BY_HTTP: Final = Bilingual(
+    en="listening on port {port} at /slack/events", zh="监听端口 {port}，路径 /slack/events"
+)

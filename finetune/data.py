@@ -1,0 +1,234 @@
+"""Turn a file of examples into a registered data set, and a data set into splits and samples.
+
+A registered set lies under HOME/datasets by the hash of its rows, so a job does not depend on a file
+that somebody may edit. Nothing is written before everything was checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from finetune.atomic import write_text
+from finetune.errors import EmptyCells, NoColumn, NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
+from finetune.spec import DatasetRef
+from finetune.table_files import Record, read_records
+
+SAMPLES = {"tickets": Path(__file__).parent / "samples" / "tickets.jsonl"}
+
+MIN_ROWS = 10
+MAX_LABELS = 100
+
+TEXT_COLUMNS = (
+    "text", "ticket", "question", "input", "prompt", "content", "message", "body", "sentence", "utterance",
+    "文本", "内容", "问题", "工单", "消息", "输入", "正文", "句子",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "label", "intent", "category", "answer", "class", "target", "output", "completion",
+    "标签", "意图", "类别", "分类", "答案", "回答", "输出",
+)  # fmt: skip
+_LANGUAGE_COLUMNS = ("language", "lang", "语言")
+_CATEGORY_COLUMNS = ("category", "类别", "分类")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One labelled example."""
+
+    id: str
+    text: str
+    label: str
+    language: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """The names of the columns that were recognised."""
+
+    text: str
+    label: str
+    id: str | None
+    language: str | None
+    category: str | None
+
+
+def register(
+    path_or_name: str | Path,
+    *,
+    home: Path,
+    text_column: str | None = None,
+    label_column: str | None = None,
+) -> DatasetRef:
+    """Check a file of examples, keep its rows under `home`, and return how jobs refer to it.
+
+    `tickets` is the sample that comes along. Raises BadDataset, and then nothing was written.
+    Registering the same rows again gives the same reference.
+    """
+    path = SAMPLES.get(str(path_or_name), Path(path_or_name).expanduser())
+    records = read_records(path)
+    columns = _recognise(path.name, records, text_column, label_column)
+    rows = _normalise(path.name, records, columns)
+    _check(path.name, rows, columns)
+    content = "".join(json.dumps(_sparse(row), ensure_ascii=False) + "\n" for row in rows)
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    name = str(path_or_name) if str(path_or_name) in SAMPLES else path.name
+    meta = {"name": name, "columns": _sparse(columns), **_counts(rows)}
+    write_text(_folder(home) / f"{sha256}.meta.json", json.dumps(meta, ensure_ascii=False, indent=2))
+    write_text(_folder(home) / f"{sha256}.jsonl", content)
+    return DatasetRef(name=name, sha256=sha256, rows=len(rows), labels=tuple(sorted({r.label for r in rows})))
+
+
+def load(sha256: str, *, home: Path) -> list[Row]:
+    """Return the rows of a registered data set."""
+    path = _folder(home) / f"{sha256}.jsonl"
+    if not path.is_file():
+        raise NotRegistered(sha256, _folder(home))
+    return [Row(**json.loads(line)) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def split(rows: Sequence[Row], held_out_frac: float, seed: int) -> tuple[list[Row], list[Row]]:
+    """Return (train, held-out) rows, decided by a hash of each text alone.
+
+    So a row stays on its side when rows are added, and texts that differ only in case, spaces or
+    punctuation go to the same side: the held-out rows were never seen in training. A label with two or
+    more different texts is on both sides.
+    """
+    position = {row.id: _hash_frac(text_key(row.text), seed) for row in rows}
+    held_out_keys = {text_key(row.text) for row in rows if position[row.id] < held_out_frac}
+    for label in sorted({row.label for row in rows}):
+        ordered = sorted((position[row.id], text_key(row.text)) for row in rows if row.label == label)
+        keys = [key for _, key in ordered]
+        if len(set(keys)) > 1:
+            held_out_keys.add(keys[0])
+            held_out_keys.discard(keys[-1])
+    train = [row for row in rows if text_key(row.text) not in held_out_keys]
+    return train, [row for row in rows if text_key(row.text) in held_out_keys]
+
+
+def sample(rows: Sequence[Row], limit: int | None, seed: int) -> list[Row]:
+    """Return up to `limit` rows in a random order fixed by `seed`, labels in turn as far as they last.
+
+    A smaller sample is the beginning of a larger one.
+    """
+    by_label: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (_hash_frac(text_key(row.text), seed), row.id)):
+        by_label.setdefault(row.label, []).append(row)
+    rounds = zip_longest(*by_label.values())
+    return [row for one_round in rounds for row in one_round if row is not None][:limit]
+
+
+def text_key(text: str) -> str:
+    """What stays of a text when case, width, spaces and punctuation do not count."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.findall(r"\w+", folded)) or folded.strip()
+
+
+def text_hash(text: str) -> str:
+    """A short name for a text, equal for texts that differ only in case, spaces or punctuation."""
+    return hashlib.sha256(text_key(text).encode()).hexdigest()[:16]
+
+
+def _hash_frac(key: str, seed: int) -> float:
+    """A number from 0 to 1 that depends on the text and the seed only."""
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def _folder(home: Path) -> Path:
+    return home / "datasets"
+
+
+def _sparse(value: Row | _Columns) -> dict[str, str]:
+    return {name: field for name, field in asdict(value).items() if field is not None}
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, Any]:
+    keys = Counter(text_key(row.text) for row in rows)
+    labels_of_key: dict[str, set[str]] = {}
+    for row in rows:
+        labels_of_key.setdefault(text_key(row.text), set()).add(row.label)
+    return {
+        "rows": len(rows),
+        "labels": dict(sorted(Counter(row.label for row in rows).items())),
+        "languages": dict(sorted(Counter(row.language for row in rows if row.language).items())),
+        "duplicates": len(rows) - len(keys),
+        "texts_with_several_labels": sum(len(labels) > 1 for labels in labels_of_key.values()),
+    }
+
+
+def _recognise(
+    name: str, records: Sequence[Record], text_column: str | None, label_column: str | None
+) -> _Columns:
+    present = list(dict.fromkeys(str(column) for record in records for column in record))
+    label = _find(present, (label_column,) if label_column else LABEL_COLUMNS)
+    others = [column for column in present if column != label]
+    text = _find(others, (text_column,) if text_column else TEXT_COLUMNS)
+    if text is None:
+        raise NoColumn(name, role="text", present=present, named=text_column)
+    if label is None:
+        raise NoColumn(name, role="label", present=present, named=label_column)
+    category = _find(others, _CATEGORY_COLUMNS)
+    return _Columns(
+        text=text,
+        label=label,
+        id=_find(others, ("id",)),
+        language=_find(others, _LANGUAGE_COLUMNS),
+        category=category if category != text else None,
+    )
+
+
+def _find(present: Iterable[str], wanted: Iterable[str]) -> str | None:
+    """The first of the wanted columns that is there, whatever its case."""
+    by_folded_name = {column.strip().casefold(): column for column in reversed(list(present))}
+    return next((by_folded_name[w.casefold()] for w in wanted if w.casefold() in by_folded_name), None)
+
+
+def _normalise(name: str, records: Sequence[Record], columns: _Columns) -> list[Row]:
+    ids = [_cell(record, columns.id) for record in records]
+    if len(set(ids)) < len(ids) or "" in ids:
+        ids = [str(number) for number in range(1, len(records) + 1)]
+    rows = [
+        Row(
+            id=row_id,
+            text=_cell(record, columns.text),
+            label=_cell(record, columns.label),
+            language=_cell(record, columns.language) or None,
+            category=_cell(record, columns.category) or None,
+        )
+        for row_id, record in zip(ids, records, strict=True)
+    ]
+    _refuse_empty(name, rows, columns.text, lambda row: row.text)
+    _refuse_empty(name, rows, columns.label, lambda row: row.label)
+    return rows
+
+
+def _cell(record: Record, column: str | None) -> str:
+    value = record.get(column) if column is not None else None
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _refuse_empty(name: str, rows: Sequence[Row], column: str, get: Callable[[Row], str]) -> None:
+    empty = [number for number, row in enumerate(rows, start=1) if not get(row)]
+    if empty:
+        raise EmptyCells(name, column=column, rows=empty, of=len(rows))
+
+
+def _check(name: str, rows: Sequence[Row], columns: _Columns) -> None:
+    labels = {row.label for row in rows}
+    if len(rows) < MIN_ROWS:
+        raise TooFewRows(name, rows=len(rows), least=MIN_ROWS)
+    if len(labels) == 1:
+        raise OneLabelOnly(name, label=rows[0].label)
+    if len(labels) > MAX_LABELS or len(labels) == len(rows):
+        raise TooManyLabels(name, column=columns.label, labels=len(labels), rows=len(rows), limit=MAX_LABELS)

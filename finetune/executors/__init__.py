@@ -1,0 +1,1 @@
+"""Where a recipe runs: `base.py` is the protocol, every other file one place."""

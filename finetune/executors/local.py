@@ -1,0 +1,235 @@
+"""Run a recipe as a child process of its own session on this machine, and find it again after a restart.
+
+Every process of a run carries its job folder in the environment. That mark finds an orphan whose number was
+never recorded and a grandchild that left the process group, and it cannot belong to another process that
+was given the same number.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from finetune.executors.base import Ended, Handle, Recipe
+
+logger = logging.getLogger(__name__)
+
+RECIPES: dict[Recipe, tuple[str, ...]] = {
+    "evaluation": (sys.executable, "-m", "finetune.recipes.evaluate"),
+    "tuning": (sys.executable, "-m", "finetune.recipes.lora"),
+}
+
+_MARK = "SHORTLIST_JOB_DIR"
+_LOG_CAP_BYTES = 8 * 2**20
+_LOG_KEEP_BYTES = 2**20
+_CLOCK_SLACK_S = 1.0
+_SURE_END_S = 5.0
+
+_ALLOWED_NAMES = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
+    | {"VIRTUAL_ENV", "PYTHONPATH", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}
+    | {"HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "TRANSFORMERS_OFFLINE"}
+)
+_ALLOWED_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "PYTORCH_")
+_SECRET = re.compile(r"SLACK|TOKEN|SECRET|PASSWORD|CREDENTIAL|(^|_)KEY(_|$)")
+
+
+def own_environment() -> dict[str, str]:
+    """The environment of this process, to be cleaned for a child.
+
+    The second and last reader of os.environ besides bot.settings, which finetune may not import: the worker
+    is a process of its own, and a child needs PATH, HOME and the CUDA variables of the machine it is on.
+    No setting of Shortlist is read here.
+    """
+    return dict(os.environ)
+
+
+def child_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Keep what a worker or a recipe needs to run, and nothing that could be a secret.
+
+    The package's own folder leads PYTHONPATH, so that a child finds it from any working folder; nothing is
+    imported from the working folder itself.
+    """
+    kept = {name: value for name, value in base.items() if _is_allowed(name)}
+    package = Path(__file__).resolve().parents[2]
+    inherited = [str(Path(part).absolute()) for part in kept.get("PYTHONPATH", "").split(os.pathsep) if part]
+    path = os.pathsep.join([str(package), *inherited])
+    return kept | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _is_allowed(name: str) -> bool:
+    wanted = name in _ALLOWED_NAMES or name.startswith(_ALLOWED_PREFIXES)
+    return wanted and not _SECRET.search(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run under watch; `child` is None when another process started it."""
+
+    handle: Handle
+    process: psutil.Process
+    child: subprocess.Popen[bytes] | None
+
+    def ended(self) -> Ended | None:
+        if self.child is not None:
+            code = self.child.poll()
+            return None if code is None else Ended(code=code)
+        return None if _is_alive(self.process) else Ended(code=None)
+
+
+class LocalExecutor:
+    """Child processes on this machine."""
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str],
+        recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
+        polite_s: float = 8.0,
+    ) -> None:
+        self._environment = child_environment(environment)
+        self._recipes = recipes
+        self._polite_s = polite_s
+        self._runs: dict[Path, _Run] = {}
+
+    def start(self, job_dir: Path, recipe: Recipe) -> Handle:
+        """Start the recipe's command with the folder as its argument."""
+        with (job_dir / "log.txt").open("ab") as log:
+            child = subprocess.Popen(
+                [*self._recipes[recipe], str(job_dir)],
+                cwd=job_dir,
+                env=self._environment | {_MARK: str(job_dir)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self._watch(job_dir, psutil.Process(child.pid), child)
+
+    def adopt(self, job_dir: Path, recorded: Handle | None) -> Handle | None:
+        """Find the run by what was recorded, or by its mark."""
+        if job_dir in self._runs:
+            return self._runs[job_dir].handle
+        process = _recorded_process(recorded) or _session_leader(job_dir)
+        if process is None:
+            _kill(job_dir, session=None)
+            return None
+        logger.info("run adopted", extra={"job_dir": str(job_dir), "pid": process.pid})
+        return self._watch(job_dir, process, None)
+
+    def poll(self, handle: Handle) -> Ended | None:
+        """Look whether the main process still lives; when it ended, end what it left behind."""
+        ended = self._runs[handle.job_dir].ended()
+        if ended is None:
+            trim_log(handle.job_dir / "log.txt")
+            return None
+        _kill(handle.job_dir, session=handle.pid)
+        del self._runs[handle.job_dir]
+        return ended
+
+    def cancel(self, handle: Handle) -> None:
+        """SIGTERM to every process of the run, and SIGKILL to those that are still there later."""
+        members = _members(handle.job_dir, handle.pid)
+        for process in members:
+            _signal(process, polite=True)
+        deadline_s = time.monotonic() + self._polite_s
+        while _members(handle.job_dir, handle.pid) and time.monotonic() < deadline_s:
+            self._runs[handle.job_dir].ended()
+            time.sleep(0.05)
+        _kill(handle.job_dir, session=handle.pid)
+
+    def _watch(self, job_dir: Path, process: psutil.Process, child: subprocess.Popen[bytes] | None) -> Handle:
+        handle = Handle(job_dir=job_dir, pid=process.pid, started_s=process.create_time())
+        self._runs[job_dir] = _Run(handle, process, child)
+        return handle
+
+
+def trim_log(path: Path, *, cap_bytes: int = _LOG_CAP_BYTES, keep_bytes: int = _LOG_KEEP_BYTES) -> None:
+    """Cut a log that grew past the cap down to its end.
+
+    Works while a process writes, because it appends: what it writes in this very moment may be lost.
+    """
+    if path.stat().st_size <= cap_bytes:
+        return
+    with path.open("r+b") as log:
+        log.seek(-keep_bytes, os.SEEK_END)
+        tail = log.read()
+        log.seek(0)
+        log.write(b"[earlier output was left out]\n" + tail)
+        log.truncate()
+
+
+def _recorded_process(recorded: Handle | None) -> psutil.Process | None:
+    """The recorded process, unless its number belongs to another one by now."""
+    if recorded is None:
+        return None
+    try:
+        process = psutil.Process(recorded.pid)
+        same_start = abs(process.create_time() - recorded.started_s) <= _CLOCK_SLACK_S
+    except psutil.Error:
+        return None
+    return process if same_start and _is_alive(process) else None
+
+
+def _session_leader(job_dir: Path) -> psutil.Process | None:
+    """The main process of the run, by the mark: the oldest one that leads a session."""
+    leaders = [process for process in _members(job_dir, None) if _session(process) == process.pid]
+    return min(leaders, key=lambda process: process.create_time(), default=None)
+
+
+def _members(job_dir: Path, session: int | None) -> list[psutil.Process]:
+    """Every living process of the run: by its mark, or by the session of its main process."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if _is_alive(process) and (_mark(process) == str(job_dir) or _session(process) == (session or -1))
+    ]
+
+
+def _mark(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(_MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _session(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except OSError:
+        return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """False for a zombie too: it has ended and nobody has asked how."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal(process: psutil.Process, *, polite: bool) -> None:
+    try:
+        process.terminate() if polite else process.kill()
+    except psutil.Error:
+        logger.debug("process was gone already", extra={"pid": process.pid})
+
+
+def _kill(job_dir: Path, *, session: int | None) -> None:
+    """Kill every process of the run, and look again until none is left (they may start new ones)."""
+    deadline_s = time.monotonic() + _SURE_END_S
+    while (members := _members(job_dir, session)) and time.monotonic() < deadline_s:
+        for process in members:
+            _signal(process, polite=False)
+        time.sleep(0.02)
+    if members:
+        logger.warning("processes outlive SIGKILL", extra={"pids": [process.pid for process in members]})

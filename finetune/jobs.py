@@ -1,0 +1,222 @@
+"""The public face of `finetune`: submit, watch, cancel, retry; a job outlives whoever submitted it.
+
+`submit`, `cancel` and `retry` only write what is wanted; `ensure_worker` sees that somebody acts on it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from finetune import data, models
+from finetune.errors import NoSuchFile
+from finetune.folder import JobFolder
+from finetune.queue import Queue
+from finetune.spec import DatasetRef, EvaluationSpec, TuningSpec
+from finetune.state import Job, JobEvent, JobState
+from finetune.worker_process import COMMAND, WorkerProcess
+from index.bilingual import Bilingual
+from index.errors import BadInput
+
+_LOOK_S = 0.2
+_WORKER_LOOK_S = 1.0
+
+
+class Jobs:
+    """All that the packages above may do with jobs."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        home: Path,
+        database_url: str,
+        worker_command: Sequence[str] | None = COMMAND,
+        worker_idle_s: float = 30.0,
+        datasets: Path | None = None,
+    ) -> None:
+        """A `worker_command` of None leaves workers to somebody else, as `shortlist worker` under systemd.
+
+        `datasets` is the one folder that data sets may be read from; None allows any that this process can
+        read, which is right for a person at their own terminal only.
+        """
+        self._queue = Queue(engine)
+        self._home = home.absolute()
+        self._database_url = database_url
+        self._datasets = datasets
+        self._worker: WorkerProcess | None = None
+        if worker_command is not None:
+            self._worker = WorkerProcess(
+                home=self._home, database_url=database_url, command=worker_command, idle_s=worker_idle_s
+            )
+
+    def register_dataset(self, path_or_name: str) -> DatasetRef:
+        """Check a data set and keep a copy of its rows under its content hash; BadDataset when it is none."""
+        if self._datasets is None or path_or_name in data.SAMPLES:
+            return data.register(path_or_name, home=self._home)
+        return data.register(_inside(self._datasets, path_or_name), home=self._home)
+
+    def resolve_model(self, name: str) -> models.ModelLocation:
+        """Find the model that a name means; UnknownModel when nothing fits."""
+        return models.resolve(name)
+
+    def submit(
+        self, spec: EvaluationSpec | TuningSpec, *, dedupe_key: str, owner: str, thread: str | None = None
+    ) -> Job:
+        """Queue a job, or return the one already queued under this key.
+
+        Models are looked up before anything is written. The key is a UNIQUE column, so two deliveries of one
+        Slack event cannot race. From here on the job is not lost: workers read the row.
+        """
+        known = _with_known_models(spec)
+        return self._queue.insert_or_get(known, dedupe_key=dedupe_key, owner=owner, thread=thread)
+
+    def status(self, job_id: str) -> Job:
+        """Where the job stands; UnknownJob when there is none."""
+        return self._queue.job(job_id)
+
+    def list(
+        self, owner: str | None = None, limit: int = 20, unfinished_only: bool = False
+    ) -> builtins.list[Job]:
+        """Jobs, the newest first."""
+        return self._queue.newest(owner=owner, limit=limit, unfinished_only=unfinished_only)
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job: at once while it waits in the queue, within seconds while it runs.
+
+        Cancelling twice is the same as once. A job that ended before it could be cancelled stays as it ended.
+        """
+        while not (job := self.status(job_id)).is_finished:
+            wanted: JobState = "cancelled" if job.state == "queued" else "cancelling"
+            if job.state == "cancelling" or self._queue.move(job_id, job.state, wanted):
+                return self.status(job_id)
+        raise _ended_already(job)
+
+    def retry(self, job_id: str, *, dedupe_key: str) -> Job:
+        """Queue a new job with the same spec; for jobs that failed or were cancelled."""
+        job = self.status(job_id)
+        if job.state not in ("failed", "cancelled"):
+            raise _nothing_to_retry(job)
+        return self.submit(job.spec, dedupe_key=dedupe_key, owner=job.owner, thread=job.thread)
+
+    def events_after(
+        self, cursor: int, job_id: str | None = None, limit: int = 500
+    ) -> builtins.list[JobEvent]:
+        """What happened after the event numbered `cursor` (0: from the beginning), the oldest first."""
+        return self._queue.events_after(cursor, job_id=job_id, limit=limit)
+
+    def result(self, job_id: str) -> dict[str, Any]:
+        """The result as the recipe wrote it, with the job's number, state and reason in front."""
+        job = self.status(job_id)
+        head = {"job_id": job.id, "state": job.state, "reason": job.reason and job.reason.en}
+        if job.state != "succeeded":
+            return head
+        return head | JobFolder(self.folder(job_id)).result() | head
+
+    def folder(self, job_id: str) -> Path:
+        """Where the files of a job lie."""
+        return self._home / "jobs" / self.status(job_id).id
+
+    def log_tail(self, job_id: str, lines: int = 50) -> str:
+        """The last lines that the job printed; empty while it has not begun."""
+        return JobFolder(self.folder(job_id)).log_tail(lines)
+
+    def wait(
+        self,
+        job_id: str,
+        timeout_s: float | None = None,
+        on_event: Callable[[JobEvent], None] | None = None,
+    ) -> Job:
+        """Wait for a job's end, or as long as allowed, telling each event from the first one on.
+
+        Sees to it that there is a worker all the while: waiting for nobody would never end.
+        """
+        began_s = time.monotonic()
+        next_look_s, cursor = began_s, 0
+        while True:
+            job = self.status(job_id)
+            cursor = self._tell(job_id, cursor, on_event)
+            now_s = time.monotonic()
+            if job.is_finished or (timeout_s is not None and now_s - began_s >= timeout_s):
+                return job
+            if now_s >= next_look_s:
+                self.ensure_worker()
+                next_look_s = now_s + _WORKER_LOOK_S
+            time.sleep(_LOOK_S)
+
+    def ensure_worker(self) -> None:
+        """Start a worker of this home unless there is one; it outlives this process, and ends when idle."""
+        if self._worker:
+            self._worker.ensure()
+
+    def run_worker(self) -> Bilingual:
+        """Be the worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended."""
+        from finetune.worker import run_worker  # noqa: PLC0415 - keeps DBOS out of processes that only ask
+
+        return run_worker(home=self._home, database_url=self._database_url)
+
+    def _tell(self, job_id: str, cursor: int, on_event: Callable[[JobEvent], None] | None) -> int:
+        """Tell all events after the cursor; return the new cursor."""
+        while events := self.events_after(cursor, job_id):
+            for event in events:
+                if on_event:
+                    on_event(event)
+            cursor = events[-1].id
+        return cursor
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file of that name in the folder; NoSuchFile for one outside, as if it were not there."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise NoSuchFile(Path(name))
+    return path
+
+
+def _with_known_models(spec: EvaluationSpec | TuningSpec) -> EvaluationSpec | TuningSpec:
+    """Every model looked up, and under the one name that measurements are kept by: `smollm2` is an alias."""
+    if isinstance(spec, TuningSpec):
+        return spec.model_copy(update={"base_model": models.resolve(spec.base_model).id})
+    found = (c.model_copy(update={"model": models.resolve(c.model).id}) for c in spec.candidates)
+    return spec.model_copy(update={"candidates": tuple(found)})
+
+
+_ENDED: dict[JobState, Bilingual] = {
+    "succeeded": Bilingual(en="has succeeded", zh="已成功完成"),
+    "failed": Bilingual(en="has failed", zh="已失败"),
+    "cancelled": Bilingual(en="was cancelled", zh="已被取消"),
+}
+
+
+def _ended_already(job: Job) -> BadInput:
+    how = _ENDED[job.state]
+    return BadInput(
+        Bilingual(
+            en=f"Job {job.id} {how.en}: there is nothing left to cancel. See `shortlist jobs show {job.id}`.",
+            zh=f"任务 {job.id} {how.zh}，无需取消。用 `shortlist jobs show {job.id}` 查看。",
+        )
+    )
+
+
+def _nothing_to_retry(job: Job) -> BadInput:
+    if job.state == "succeeded":
+        return BadInput(
+            Bilingual(
+                en=f"Job {job.id} has succeeded: there is nothing to retry. "
+                "To measure again, start a new job with the same words.",
+                zh=f"任务 {job.id} 已成功完成，无需重试。如需再次测量，请重新提交任务。",
+            )
+        )
+    return BadInput(
+        Bilingual(
+            en=f"Job {job.id} has not ended (it is {job.state}). Wait for it, or stop it first: "
+            f"`shortlist jobs cancel {job.id}`.",
+            zh=f"任务 {job.id} 尚未结束（当前状态：{job.state}）。"
+            f"请等待，或先取消：`shortlist jobs cancel {job.id}`。",
+        )
+    )

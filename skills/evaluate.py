@@ -1,0 +1,82 @@
+"""Evaluate: models of the thread or of the message, on the team's data, as a durable job."""
+
+from __future__ import annotations
+
+import uuid
+
+from finetune.spec import Candidate, EvaluationSpec, TuningSpec
+from finetune.state import Job
+from index.bilingual import Bilingual
+from skills.clarify import ask
+from skills.conversation.answer import Action, Answer
+from skills.conversation.request import Request
+from skills.desk import Desk
+from skills.report import started_line
+from skills.skill import Skill
+
+WHICH_DATA = Bilingual(
+    en="On which data? Name a file with a text and a label column (`tickets.csv`), or `tickets` for the sample set.",
+    zh="用哪份数据？请给出含文本列和标签列的文件（如 `tickets.csv`），或用自带的示例 `tickets`。",
+)
+WHICH_MODEL = Bilingual(
+    en="Which model? Name one, or ask for a recommendation first and then say “evaluate the top three”.",
+    zh="评测哪个模型？请点名，或先让我推荐，再说“评测前三名”。",
+)
+
+
+def run(request: Request, desk: Desk) -> Answer:
+    """Queue the evaluation, or ask for the one thing that is missing."""
+    models = named_models(request)
+    if not models:
+        return ask(request, WHICH_MODEL)
+    if request.dataset is None:
+        return ask(request, WHICH_DATA)
+    quantizations = request.quantizations or ("none",)
+    spec = EvaluationSpec(
+        candidates=tuple(Candidate(model=model, quantization=q) for model in models for q in quantizations),
+        dataset=desk.jobs.register_dataset(request.dataset),
+        limit=request.rows,
+    )
+    return started(request, submit(spec, request, desk))
+
+
+def named_models(request: Request) -> tuple[str, ...]:
+    """The models that this turn means: those it points at, else those it names."""
+    return request.references or request.requirements.candidates or ()
+
+
+def submit(spec: EvaluationSpec | TuningSpec, request: Request, desk: Desk) -> Job:
+    """Queue a job once, however often the message is delivered."""
+    turn = request.turn
+    return desk.jobs.submit(spec, dedupe_key=dedupe_key(request), owner=turn.person, thread=turn.thread)
+
+
+def dedupe_key(request: Request) -> str:
+    """The key of the message; without one, every asking is a new job."""
+    return f"turn:{request.turn.key or uuid.uuid4().hex}"
+
+
+def started(request: Request, job: Job) -> Answer:
+    """What is said once a job is queued."""
+    language = request.language
+    return Answer(
+        thread=request.turn.thread,
+        skill=request.skill,
+        language=language,
+        requirements=request.requirements,
+        text=started_line(job, language),
+        actions=(
+            Action(id="cancel", label=Bilingual("Stop", "停止").to(language), value={"job_id": job.id}),
+        ),
+        jobs=(job.id,),
+    )
+
+
+SKILL = Skill(
+    name="evaluate",
+    when=Bilingual(
+        "score models on your own data, quantized or not: *evaluate the top three on tickets.csv with int8 and nf4*",
+        "在你自己的数据上评测模型，可量化：*用 int8 和 nf4 在 tickets.csv 上评测前三名*",
+    ),
+    run=run,
+)

@@ -1,0 +1,1 @@
+"""Evidence -> loss and cost -> ranked recommendations. `shortlist.build` is where it comes together."""

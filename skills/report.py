@@ -1,0 +1,227 @@
+"""Jobs, their events and their results -> words: verdict first, then the table, then what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from finetune.spec import EvaluationSpec, TuningSpec
+from finetune.state import Job, JobEvent
+from index.bilingual import Bilingual, Language
+from skills.wording import quantization_name, short_name
+
+STATE_NAMES = {
+    "queued": Bilingual("queued", "排队中"),
+    "starting": Bilingual("starting", "准备中"),
+    "running": Bilingual("running", "运行中"),
+    "cancelling": Bilingual("stopping", "正在停止"),
+    "succeeded": Bilingual("done", "已完成"),
+    "failed": Bilingual("failed", "失败"),
+    "cancelled": Bilingual("stopped", "已停止"),
+}
+
+
+def job_title(job: Job) -> Bilingual:
+    """What a job is: kind, number, models, data set."""
+    spec = job.spec
+    rows = spec.limit or spec.dataset.rows
+    if isinstance(spec, EvaluationSpec):
+        names = ", ".join(candidate.label for candidate in spec.candidates)
+        return Bilingual(
+            f"Evaluation #{job.id}: {names} on {spec.dataset.name} ({rows} rows)",
+            f"评测 #{job.id}：{names}，数据集 {spec.dataset.name}（{rows} 行）",
+        )
+    return Bilingual(
+        f"Fine-tune #{job.id}: {short_name(spec.base_model)} on {spec.dataset.name} "
+        f"({rows} rows) by {_method(spec)}",
+        f"微调 #{job.id}：{short_name(spec.base_model)}，数据集 {spec.dataset.name}（{rows} 行），{_method(spec)}",
+    )
+
+
+def job_line(job: Job, language: Language) -> str:
+    """One line of a list of jobs."""
+    line = f"{job_title(job).to(language)} · {STATE_NAMES[job.state].to(language)}"
+    return f"{line} · {job.reason.to(language)}" if job.reason else line
+
+
+def started_line(job: Job, language: Language) -> str:
+    """What is said when a job was queued."""
+    return Bilingual(f"Queued: {job_title(job).en}.", f"已加入队列：{job_title(job).zh}。").to(language)
+
+
+def event_line(event: JobEvent, language: Language) -> str | None:
+    """One line of progress, or None for events that a person need not see."""
+    data = event.data
+    if event.kind == "state":
+        return f"#{event.job_id} {STATE_NAMES[data['state']].to(language)}"
+    if event.kind == "progress":
+        return f"#{event.job_id} {data.get('stage', '')} {data['done']}/{data['total']}"
+    if event.kind == "loss":
+        return _loss_line(event, language)
+    if event.kind == "candidate":
+        return f"#{event.job_id} {_candidate_name(data, language)}: {_score_text(data)}"
+    return f"#{event.job_id} {Bilingual(data['en'], data['zh']).to(language)}"
+
+
+def _loss_line(event: JobEvent, language: Language) -> str:
+    data = event.data
+    step = Bilingual(f"step {data['step']}", f"第 {data['step']} 步").to(language)
+    loss = Bilingual("loss", "损失").to(language)
+    held_out = f" · eval {data['eval']:.3f}" if data.get("eval") is not None else ""
+    train = f" · {loss} {data['train']:.3f}" if data.get("train") is not None else ""
+    return f"#{event.job_id} {step}{train}{held_out}"
+
+
+def result_markdown(job: Job, result: Mapping[str, Any], language: Language) -> str:
+    """A job for a person: its result when it succeeded, else where it stands."""
+    if job.state != "succeeded":
+        return _unfinished(job, language)
+    if isinstance(job.spec, TuningSpec):
+        return _tuning(job.spec, result, language)
+    return _evaluation(result, language)
+
+
+def _unfinished(job: Job, language: Language) -> str:
+    line = f"**{job_title(job).to(language)}** · {STATE_NAMES[job.state].to(language)}"
+    return f"{line}\n\n{job.reason.to(language)}" if job.reason else line
+
+
+def _evaluation(result: Mapping[str, Any], language: Language) -> str:
+    candidates = result["candidates"]
+    name = result["dataset"]["name"]
+    comparisons = result["comparisons"]
+    parts = [
+        _verdict(result, language),
+        _candidate_table(candidates, language),
+        "\n".join(_comparison_line(item, language) for item in comparisons[:3]),
+        Bilingual(
+            f"Measured here on {name} (job {result['job_id']}); the next recommendation uses it.",
+            f"以上为在 {name} 上的本地实测（任务 {result['job_id']}），下次推荐会用到。",
+        ).to(language),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _verdict(result: Mapping[str, Any], language: Language) -> str:
+    name = result["dataset"]["name"]
+    finished = [item for item in result["candidates"] if item["stopped"] != "failed"]
+    if not finished:
+        return Bilingual("**No candidate could be measured.**", "**没有一个候选能完成评测。**").to(language)
+    best = max(finished, key=lambda item: float(item["metrics"]["accuracy"]["value"]))
+    label, score = _candidate_name(best, language), _score_text(best)
+    if len(finished) == 1:
+        return Bilingual(f"**{label} on {name}: {score}.**", f"**{label} 在 {name} 上：{score}。**").to(
+            language
+        )
+    if result["verdict"] == "winner":
+        return Bilingual(
+            f"**{label} wins on {name}**: {score}.", f"**{label} 在 {name} 上胜出**：{score}。"
+        ).to(language)
+    if result["verdict"] == "indistinguishable":
+        return Bilingual(
+            f"**No difference that matters on {name}**: take the cheapest. {label} has {score}.",
+            f"**在 {name} 上没有实质差别**：选最便宜的即可。{label} 为 {score}。",
+        ).to(language)
+    return Bilingual(
+        f"**Too few rows to name a winner on {name}.** {label} leads with {score}; more rows would settle it.",
+        f"**{name} 的行数还不足以分出胜负。** {label} 暂时领先，{score}；增加行数可以定下来。",
+    ).to(language)
+
+
+def _candidate_table(candidates: Sequence[Mapping[str, Any]], language: Language) -> str:
+    head = Bilingual(
+        "| candidate | accuracy (95%) | tokens/s | latency p50 | peak memory |",
+        "| 候选 | 准确率（95%） | token/s | 延迟 p50 | 峰值内存 |",
+    )
+    rows = [head.to(language), "| --- | --- | --- | --- | --- |"]
+    for item in candidates:
+        name = _candidate_name(item, language)
+        if item["stopped"] == "failed":
+            rows.append(f"| {name} | {_reason(item.get('reason'), language)} | – | – | – |")
+            continue
+        rows.append(
+            f"| {name} | {_score_text(item)} | {_number(item['tokens_per_s'], '.0f')} "
+            f"| {_number(item['latency_p50_s'], '.2f')} s | {_number(item['peak_memory_gib'], '.2f')} GiB |"
+        )
+    return "\n".join(rows)
+
+
+def _comparison_line(item: Mapping[str, Any], language: Language) -> str:
+    low, high = item["ci95"]
+    a, b = item["a"], item["b"]
+    figures = f"{item['difference']:+.3f}, 95% {low:+.3f} – {high:+.3f}, p = {item['p_value']:.3g}"
+    return Bilingual(
+        f"- {a} minus {b}: {figures} ({item['method']})", f"- {a} 减 {b}：{figures}（{item['method']}）"
+    ).to(language)
+
+
+def _tuning(spec: TuningSpec, result: Mapping[str, Any], language: Language) -> str:
+    before, after = result["before"]["accuracy"], result["after"]["accuracy"]
+    comparison = result["comparison"]
+    low, high = comparison["ci95"]
+    figures = (
+        f"{before['value']:.2f} → {after['value']:.2f}",
+        f"{comparison['difference']:+.3f}, 95% {low:+.3f} – {high:+.3f}, p = {comparison['p_value']:.3g}",
+    )
+    name, rows = short_name(spec.base_model), after["n"]
+    if low > 0:
+        head = Bilingual(f"**The fine-tune helped {name}**", f"**微调对 {name} 有效**")
+    elif high < 0:
+        head = Bilingual(f"**The fine-tune made {name} worse**", f"**微调让 {name} 变差了**")
+    else:
+        head = Bilingual(f"**The fine-tune did not clearly help {name}**", f"**微调对 {name} 没有明显帮助**")
+    check = result["merge_check"]
+    passed = Bilingual("passed", "通过") if check["passed"] else Bilingual("FAILED", "未通过")
+    curve = [point for point in result["loss_curve"] if point[1] is not None]
+    losses = f"{curve[0][1]:.2f} → {curve[-1][1]:.2f}" if curve else "–"
+    return Bilingual(
+        f"{head.en}: accuracy {figures[0]} on {rows} held-out rows (paired difference {figures[1]}).\n\n"
+        f"{_method(spec)}, {result['steps']} steps, training loss {losses}; "
+        f"reload check {passed.en} (largest difference of a logit {check['max_abs_logit_difference']:.2g}).\n\n"
+        f"The adapter is in `{result['adapter']}`. Measured here on {result['dataset']['name']} "
+        f"(job {result['job_id']}); the next recommendation uses it.",
+        f"{head.zh}：留出的 {rows} 行上准确率 {figures[0]}（配对差值 {figures[1]}）。\n\n"
+        f"{_method(spec)}，{result['steps']} 步，训练损失 {losses}；"
+        f"重新加载校验{passed.zh}（logit 最大差 {check['max_abs_logit_difference']:.2g}）。\n\n"
+        f"适配器在 `{result['adapter']}`。以上为在 {result['dataset']['name']} 上的本地实测"
+        f"（任务 {result['job_id']}），下次推荐会用到。",
+    ).to(language)
+
+
+def comparison_markdown(value: Mapping[str, Any], language: Language) -> str:
+    """The verdict of `shortlist compare`."""
+    lines = [_comparison_line(item, language) for item in value["comparisons"]]
+    verdict = {
+        "winner": Bilingual(f"**{value['winner']} wins.**", f"**{value['winner']} 胜出。**"),
+        "indistinguishable": Bilingual("**No difference that matters.**", "**没有实质差别。**"),
+        "insufficient": Bilingual("**Too few rows to tell.**", "**行数不足，无法判断。**"),
+    }[value["verdict"]]
+    return "\n".join([verdict.to(language), "", *lines])
+
+
+def _method(spec: TuningSpec) -> str:
+    return f"{spec.method.replace('lora', 'LoRA').replace('qL', 'QL')} r={spec.lora_rank}"
+
+
+def _candidate_name(item: Mapping[str, Any], language: Language) -> str:
+    name = short_name(item["model"])
+    adapter = Bilingual(" + adapter", " + 适配器").to(language) if item.get("adapter") else ""
+    return f"{name}{adapter} {quantization_name(item['quantization'], language)}"
+
+
+def _score_text(item: Mapping[str, Any]) -> str:
+    accuracy = item["metrics"].get("accuracy")
+    if accuracy is None:
+        return "–"
+    low, high = accuracy["ci95"]
+    return f"{accuracy['value']:.2f} ({low:.2f}–{high:.2f}, n={accuracy['n']})"
+
+
+def _reason(reason: object, language: Language) -> str:
+    if isinstance(reason, Mapping):
+        return str(reason["zh" if language == "zh" else "en"])
+    return str(reason or "–")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

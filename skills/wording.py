@@ -1,0 +1,375 @@
+"""Values -> the sentences of answers, English and Chinese: short first, every figure with its kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from index.bilingual import Bilingual, Language
+from index.records import Quantization
+from skills.conversation.answer import Citation, Recommendation
+from skills.conversation.request import Request, Requirements
+from skills.conversation.threads import Exchange
+from skills.ranking.criteria import DEFAULT_PRIORITY
+from skills.ranking.rank import Option, Ranked
+from skills.ranking.shortlist import Shortlist
+
+_QUANTIZATION_NAMES: dict[Quantization | None, Bilingual] = {
+    None: Bilingual("hosted", "托管 API"),
+    "none": Bilingual("16-bit", "16 位"),
+    "int8": Bilingual("int8", "int8"),
+    "nf4": Bilingual("nf4 (4-bit)", "nf4（4 位）"),
+}
+_PRIORITY_NAMES = {
+    "quality": Bilingual("quality first", "质量优先"),
+    "balanced": Bilingual("quality and cost in balance", "质量与成本均衡"),
+    "cost": Bilingual("low cost first", "成本优先"),
+    "speed": Bilingual("speed first", "速度优先"),
+}
+TASK_NAMES: dict[str, Bilingual] = {
+    "chat": Bilingual("chat", "对话"),
+    "summarization": Bilingual("summarization", "摘要"),
+    "translation": Bilingual("translation", "翻译"),
+    "question-answering": Bilingual("question answering", "问答"),
+    "rag": Bilingual("answering from documents (RAG)", "基于文档的问答（RAG）"),
+    "classification": Bilingual("classification", "分类"),
+    "extraction": Bilingual("extraction", "信息抽取"),
+    "code": Bilingual("code", "代码"),
+    "math": Bilingual("mathematics", "数学"),
+    "reasoning": Bilingual("reasoning", "推理"),
+    "creative-writing": Bilingual("creative writing", "写作"),
+    "agents": Bilingual("agents and tools", "智能体与工具调用"),
+    "embedding": Bilingual("embeddings", "向量"),
+    "vision": Bilingual("vision", "视觉"),
+}
+_CONSTRAINT_NAMES = {
+    "candidates": Bilingual("not named by you", "不在点名之列"),
+    "rejected": Bilingual("ruled out by you", "被你排除"),
+    "hosting": Bilingual("hosting", "部署方式"),
+    "licences": Bilingual("licence", "许可证"),
+    "languages": Bilingual("language", "语言"),
+    "min_context_tokens": Bilingual("context", "上下文"),
+    "min_params_b": Bilingual("size", "规模"),
+    "max_params_b": Bilingual("size", "规模"),
+    "modalities": Bilingual("modalities", "模态"),
+    "max_memory_gib": Bilingual("memory", "显存"),
+    "max_usd_per_mtok": Bilingual("price", "价格"),
+    "budget_usd_per_month": Bilingual("budget", "预算"),
+    "price": Bilingual("price unknown", "价格未知"),
+}
+
+
+def quantization_name(quantization: Quantization | None, language: Language) -> str:
+    """How a way of loading is called."""
+    return _QUANTIZATION_NAMES[quantization].to(language)
+
+
+def constraint_name(constraint: str, language: Language) -> str:
+    """How a hard constraint is called in a sentence."""
+    return _CONSTRAINT_NAMES[constraint].to(language)
+
+
+def short_name(model_id: str, adapter: str | None = None) -> str:
+    """The model without its organisation, with the adapter of ours on top when there is one."""
+    name = model_id.rsplit("/", 1)[-1]
+    return f"{name} + {adapter}" if adapter else name
+
+
+def option_name(option: Option) -> str:
+    """Model id and how it is loaded, for values that a program reads."""
+    parts = [option.model.id, option.adapter and f"+ {option.adapter}", option.quantization]
+    return " ".join(part for part in parts if part)
+
+
+def recommendation(
+    request: Request,
+    shortlist: Shortlist,
+    shown: Sequence[Recommendation],
+    citations: Sequence[Citation],
+) -> str:
+    """The whole text of a recommendation."""
+    language = request.language
+    if not shown:
+        return nothing_left(shortlist, language)
+    blocks = [
+        _headline(shortlist, shown, language),
+        _table(shown, citations, language),
+        _evidence_line(shown, language),
+        assumptions(shortlist, language),
+        left_out(shortlist, language),
+        sources(citations),
+    ]
+    return "\n\n".join(block for block in blocks if block)
+
+
+def since_last(last: Exchange | None, shortlist: Shortlist, request: Request) -> str:
+    """In a follow-up: whether the first is still the first, and if not, what became of it."""
+    if last is None or not request.is_follow_up or not shortlist.ranked:
+        return ""
+    before, now = last.answer.recommendations[0], shortlist.ranked[0].option
+    name = short_name(before.model, before.adapter)
+    if (before.model, before.adapter) == (now.model.id, now.adapter):
+        if before.quantization == now.quantization:
+            return Bilingual(f"Still **{name}**.", f"还是 **{name}**。").to(request.language)
+        loaded = quantization_name(now.quantization, request.language)
+        return Bilingual(f"Still **{name}**, now {loaded}.", f"还是 **{name}**，改为 {loaded}。").to(
+            request.language
+        )
+    reason = next((item.reason for item in shortlist.excluded if item.model.id == before.model), None)
+    if reason is None:
+        return Bilingual(f"**{name}** is no longer the first.", f"**{name}** 不再排第一。").to(
+            request.language
+        )
+    return Bilingual(f"**{name}** is out ({reason.en}).", f"**{name}** 出局（{reason.zh}）。").to(
+        request.language
+    )
+
+
+def _headline(shortlist: Shortlist, shown: Sequence[Recommendation], language: Language) -> str:
+    first = shown[0]
+    name = f"**{short_name(first.model, first.adapter)}, {quantization_name(first.quantization, language)}**"
+    fit = _fit(first.vram_gib, shortlist.available_gib)
+    stated = shortlist.requirements.priority or DEFAULT_PRIORITY
+    setting = _PRIORITY_NAMES[stated].to(language)
+    lead = Bilingual(f"{name}: the best fit with {setting}{fit.en}.", f"{name}：{setting}时最合适{fit.zh}。")
+    measured = _measured_sentence(first)
+    closeness = _closeness(shortlist, first)
+    joint = "" if language == "zh" else " "
+    return joint.join(part.to(language) for part in (lead, measured, closeness) if part)
+
+
+def _fit(vram_gib: float | None, available_gib: float | None) -> Bilingual:
+    if vram_gib is None:
+        return Bilingual("", "")
+    if available_gib is None:
+        return Bilingual(f"; it needs {vram_gib:.1f} GiB", f"，需要 {vram_gib:.1f} GiB")
+    return Bilingual(
+        f"; {vram_gib:.1f} of {available_gib:g} GiB", f"，占 {vram_gib:.1f} / {available_gib:g} GiB"
+    )
+
+
+def _measured_sentence(first: Recommendation) -> Bilingual | None:
+    line = next((item for item in first.evidence if item.kind == "measured"), None)
+    if line is None:
+        return None
+    job = line.source.removeprefix("job ")
+    return Bilingual(
+        f"Measured here: {line.score:.2f} {line.benchmark} ({line.detail}, job {job}).",
+        f"本地实测：{line.benchmark} {line.score:.2f}（{line.detail}，任务 {job}）。",
+    )
+
+
+def _closeness(shortlist: Shortlist, first: Recommendation) -> Bilingual | None:
+    if len(shortlist.ranked) == 1:
+        return Bilingual("It is the only one that meets all you asked for.", "满足全部条件的只有它。")
+    chance = percent(first.p_best)
+    if not shortlist.is_close:
+        return Bilingual(f"It is the best with {chance} probability.", f"它是最优的概率为 {chance}。")
+    return Bilingual(
+        f"Too close to call ({chance} likely the best): an evaluation on your own data would settle it.",
+        f"与后面几名差距很小（最优概率 {chance}）：用你自己的数据评测一次就能定下来。",
+    )
+
+
+def _table(shown: Sequence[Recommendation], citations: Sequence[Citation], language: Language) -> str:
+    head = Bilingual(
+        "| | model | memory | expected quality | cost / 1M tokens | best? | sources |",
+        "| | 模型 | 显存 | 预期质量 | 每百万 token 成本 | 最优概率 | 来源 |",
+    )
+    rows = [head.to(language), "| --- | --- | --- | --- | --- | --- | --- |"]
+    rows += [_row(item, citations, language) for item in shown]
+    return "\n".join(rows)
+
+
+def _row(item: Recommendation, citations: Sequence[Citation], language: Language) -> str:
+    name = f"{short_name(item.model, item.adapter)} {quantization_name(item.quantization, language)}"
+    memory = "–" if item.vram_gib is None else f"{item.vram_gib:.1f} GiB"
+    quality = f"{1 - item.loss.value:.2f} ± {1.96 * item.loss.se:.2f}"
+    cited_as = short_name(item.model, item.adapter) + ":"
+    marks = "".join(f"[{c.n}]" for c in citations if c.title.startswith(cited_as))
+    cost = "–" if item.cost.value is None else f"${item.cost.value:.2f}"
+    return f"| {item.rank} | {name} | {memory} | {quality} | {cost} | {percent(item.p_best)} | {marks} |"
+
+
+def percent(chance: float) -> str:
+    """A chance that never claims certainty."""
+    if chance > 0.99:
+        return ">99%"
+    return "<1%" if chance < 0.01 else f"{chance:.0%}"
+
+
+def _evidence_line(shown: Sequence[Recommendation], language: Language) -> str:
+    kinds = Counter(line.kind for item in shown for line in item.evidence)
+    return Bilingual(
+        f"Evidence shown: measured here {kinds['measured']}, published {kinds['published']}, "
+        f"vendor-reported {kinds['self-reported']}, estimated {kinds['estimated']}.",
+        f"所列证据：本地实测 {kinds['measured']} 条，第三方发布 {kinds['published']} 条，"
+        f"厂商自报 {kinds['self-reported']} 条，估计 {kinds['estimated']} 条。",
+    ).to(language)
+
+
+def assumptions(shortlist: Shortlist, language: Language) -> str:
+    """What was understood, and what was assumed because it was not said."""
+    stated = _stated(shortlist.requirements, language)
+    criteria = shortlist.criteria
+    assumed = []
+    if shortlist.requirements.task is None:
+        assumed.append(Bilingual("general chat", "通用对话"))
+    if shortlist.requirements.min_context_tokens is None:
+        assumed.append(
+            Bilingual(
+                f"{criteria.context_tokens:,} tokens of context", f"上下文 {criteria.context_tokens:,} token"
+            )
+        )
+    if shortlist.requirements.alpha is None:
+        worth = f"${criteria.alpha_usd_per_mtok:g}"
+        assumed.append(
+            Bilingual(
+                f"a full unit of quality is worth {worth} per million tokens",
+                f"一个完整单位的质量值每百万 token {criteria.alpha_usd_per_mtok:g} 美元",
+            )
+        )
+    if shortlist.ranked:
+        assumed.append(shortlist.ranked[0].option.cost.basis)
+    separator = "；" if language == "zh" else "; "
+    guessed = separator.join(item.to(language) for item in assumed)
+    return Bilingual(
+        f"You asked for: {stated}. I assumed: {guessed}. Catalogue of {shortlist.data_updated}.",
+        f"你的条件：{stated}。我的假设：{guessed}。目录日期 {shortlist.data_updated}。",
+    ).to(language)
+
+
+def _stated(requirements: Requirements, language: Language) -> str:
+    """The requirements in a breath."""
+    stated = requirements.stated()
+    if "gpus" in stated:
+        stated.pop("max_memory_gib", None)
+    parts = [_requirement(field, value, language) for field, value in stated.items()]
+    nothing = Bilingual("nothing in particular", "没有特别的要求").to(language)
+    return ("、" if language == "zh" else ", ").join(parts) or nothing
+
+
+def _requirement(field: str, value: object, language: Language) -> str:
+    if field == "task":
+        return TASK_NAMES[str(value)].to(language)
+    if field == "gpus" and isinstance(value, dict):
+        memory = f" {value['memory_gib']:g} GiB" if value.get("memory_gib") else ""
+        return f"{value['count']} × {value.get('name') or 'GPU'}{memory}"
+    if field == "priority":
+        return _PRIORITY_NAMES[str(value)].to(language)
+    if field == "hosting":
+        return _HOSTING_NAMES[str(value)].to(language)
+    if field == "finetune":
+        return Bilingual("to be fine-tuned", "准备微调").to(language)
+    shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    if isinstance(shown, float):
+        shown = f"{shown:g} GiB" if field == "max_memory_gib" else f"{shown:,g}"
+    return f"{_FIELD_NAMES[field].to(language)} {shown}"
+
+
+_HOSTING_NAMES = {
+    "self": Bilingual("open weights, on your own hardware", "开放权重，自行部署"),
+    "api": Bilingual("through an API", "通过 API 调用"),
+    "any": Bilingual("hosted or on your own hardware", "托管或自行部署均可"),
+}
+_FIELD_NAMES = {
+    "languages": Bilingual("text in", "文本语言"),
+    "max_memory_gib": Bilingual("accelerator memory", "显存"),
+    "licences": Bilingual("licence", "许可证"),
+    "min_context_tokens": Bilingual("context at least", "上下文不少于"),
+    "min_params_b": Bilingual("parameters in billions at least", "参数（十亿）不少于"),
+    "max_params_b": Bilingual("parameters in billions at most", "参数（十亿）不超过"),
+    "hosting": Bilingual("hosting", "部署"),
+    "max_usd_per_mtok": Bilingual("USD per million tokens at most", "每百万 token 美元不超过"),
+    "budget_usd_per_month": Bilingual("USD a month at most", "每月美元不超过"),
+    "tokens_per_month": Bilingual("tokens a month", "每月 token"),
+    "modalities": Bilingual("modalities", "模态"),
+    "alpha": Bilingual("alpha", "alpha"),
+    "candidates": Bilingual("among", "候选"),
+    "quantization": Bilingual("quantization", "量化"),
+}
+
+
+def left_out(shortlist: Shortlist, language: Language) -> str:
+    """How many models were left out by which constraint, and the nearest miss on memory."""
+    told = [item for item in shortlist.excluded if item.constraint != "candidates"]
+    counts = Counter(constraint_name(item.constraint, language) for item in told)
+    if not counts:
+        return ""
+    parts = [f"{count} {name}" for name, count in counts.most_common()]
+    joined = ("、" if language == "zh" else ", ").join(parts)
+    return Bilingual(f"Left out {len(told)}: {joined}.", f"排除 {len(told)} 个：{joined}。").to(language)
+
+
+def sources(citations: Sequence[Citation]) -> str:
+    """The numbered sources."""
+    return "\n".join(f"[{c.n}] {c.title} ({c.locator}) {c.source}" for c in citations)
+
+
+def reasons(item: Ranked, shortlist: Shortlist, language: Language) -> tuple[str, ...]:
+    """Why this option stands where it stands, a sentence each."""
+    option = item.option
+    found = [_memory_reason(option, shortlist), _quality_reason(option, shortlist), _cost_reason(option)]
+    if option.model.licence:
+        found.append(Bilingual(f"Licence {option.model.licence}.", f"许可证 {option.model.licence}。"))
+    return tuple(reason.to(language) for reason in found if reason)
+
+
+def _memory_reason(option: Option, shortlist: Shortlist) -> Bilingual | None:
+    if option.vram_gib is None:
+        return None
+    tokens = shortlist.criteria.context_tokens
+    fit = _fit(option.vram_gib, shortlist.available_gib)
+    return Bilingual(
+        f"Computed from its architecture at {tokens:,} tokens of context{fit.en}.",
+        f"按架构在 {tokens:,} token 上下文下计算{fit.zh}。",
+    )
+
+
+def _quality_reason(option: Option, shortlist: Shortlist) -> Bilingual:
+    score, half = 1 - option.loss.value, 1.96 * option.loss.se
+    measured = option.loss.measured
+    if measured is not None:
+        return Bilingual(
+            f"Measured here: {measured.metric} {score:.2f} ± {half:.2f} on {measured.dataset_name}, "
+            f"{measured.n_items} items, job {measured.job_id}.",
+            f"本地实测：{measured.dataset_name} 上 {measured.metric} {score:.2f} ± {half:.2f}，"
+            f"{measured.n_items} 条，任务 {measured.job_id}。",
+        )
+    if shortlist.losses.measurements:
+        name = shortlist.losses.measurements[0].dataset_name
+        return Bilingual(
+            f"Expected {score:.2f} ± {half:.2f} on {name}, predicted from published figures (not measured).",
+            f"预计在 {name} 上得 {score:.2f} ± {half:.2f}，由公开数据推算（未实测）。",
+        )
+    count = option.loss.n_figures
+    return Bilingual(
+        f"Expected score {score:.2f} ± {half:.2f} over {len(shortlist.losses.battery)} benchmarks of this task, "
+        f"from {count} figures of its own in these skills and the rest of its record.",
+        f"在该任务的 {len(shortlist.losses.battery)} 个基准上预期得分 {score:.2f} ± {half:.2f}，"
+        f"依据它在这些能力上的 {count} 条数据及其余记录。",
+    )
+
+
+def _cost_reason(option: Option) -> Bilingual:
+    usd = f"{option.cost.value:.2f}"
+    return Bilingual(
+        f"${usd} per million tokens: {option.cost.basis.en}.",
+        f"每百万 token {usd} 美元：{option.cost.basis.zh}。",
+    )
+
+
+def nothing_left(shortlist: Shortlist, language: Language) -> str:
+    """No model meets every constraint: which one to relax, and what that brings."""
+    counts = Counter(item.constraint for item in shortlist.excluded)
+    joint = "、" if language == "zh" else ", "
+    tally = joint.join(f"{constraint_name(name, language)} {count}" for name, count in counts.most_common())
+    nearest = [item for item in shortlist.excluded if item.constraint == shortlist.excluded[-1].constraint][
+        :3
+    ]
+    examples = joint.join(f"{short_name(item.model.id)} ({item.reason.to(language)})" for item in nearest)
+    return Bilingual(
+        f"**No model meets all of it.** Left out: {tally}. The nearest fail only at the last check: {examples}. "
+        "Relax that one, and I will rank again.",
+        f"**没有模型满足全部条件。**排除情况：{tally}。最接近的几个只差最后一项：{examples}。放宽这一项，我再排一次。",
+    ).to(language)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.access import Access, NotAllowed
+from finetune.state import Job
+from tests.slack_bot import evaluation
+
+JOB = Job(id="7", spec=evaluation(), owner="U0ANA", thread=None, state="running")
+
+
+def test_everybody_may_launch_when_no_runners_are_listed() -> None:
+    assert Access().may_launch("U0ANYBODY")
+
+
+def test_only_listed_runners_may_launch() -> None:
+    access = Access(frozenset({"U0BEN"}))
+
+    assert access.may_launch("U0BEN")
+    assert not access.may_launch("U0ANA")
+
+
+def test_refusal_names_who_can_help() -> None:
+    with pytest.raises(NotAllowed) as refusal:
+        Access(frozenset({"U0BEN"})).require_launch("U0ANA")
+
+    assert "<@U0BEN>" in refusal.value.to("en")
+    assert "<@U0BEN>" in refusal.value.to("zh")
+
+
+def test_owner_may_stop_their_job_without_being_a_runner() -> None:
+    Access(frozenset({"U0BEN"})).require_stop("U0ANA", JOB)
+
+
+def test_runner_may_stop_the_job_of_another() -> None:
+    Access(frozenset({"U0BEN"})).require_stop("U0BEN", JOB)
+
+
+def test_others_may_not_stop_a_job_when_runners_are_listed() -> None:
+    with pytest.raises(NotAllowed, match="Job 7 belongs to <@U0ANA>"):
+        Access(frozenset({"U0BEN"})).require_stop("U0EVE", JOB)
+
+
+def test_owner_at_a_terminal_is_named_not_mentioned() -> None:
+    with pytest.raises(NotAllowed, match="belongs to ana:"):
+        Access(frozenset({"U0BEN"})).require_stop("U0EVE", replace(JOB, owner="ana"))

@@ -1,0 +1,154 @@
+"""What becomes of a result: one row per model and metric, nothing invented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.folder import JobFolder, UnreadableResult
+from finetune.publish import measurements_of, publish
+from finetune.spec import Candidate, DatasetRef, EvaluationSpec, TuningSpec
+from finetune.state import Job
+from index.records import Measurement
+from index.store import open_store, sqlite_url
+
+DATASET = DatasetRef(name="tickets", sha256="ab" * 32, rows=412)
+NOW = "2026-11-23T06:00:00.000+00:00"
+
+
+def evaluation_job() -> Job:
+    spec = EvaluationSpec(candidates=(Candidate(model="acme/small"),), dataset=DATASET)
+    return Job(id="7", spec=spec, owner="ana", thread=None, state="running")
+
+
+def tuning_job() -> Job:
+    return Job(
+        id="8",
+        spec=TuningSpec(base_model="acme/small", dataset=DATASET),
+        owner="ana",
+        thread=None,
+        state="running",
+    )
+
+
+def figure(value: float | None = 0.8, n: int = 100) -> dict[str, Any]:
+    return {"value": value, "ci95": [0.7, 0.9], "n": n}
+
+
+def candidate(**changes: Any) -> dict[str, Any]:
+    base = {
+        "model": "acme/small", "quantization": "int8", "metrics": {"accuracy": figure()},
+        "tokens_per_s": 62.0, "latency_p50_s": 0.4, "latency_p95_s": 0.9, "peak_memory_gib": 1.5,
+        "items_seen": 100, "stopped": "finished", "reason": None,
+    }  # fmt: skip
+    return base | changes
+
+
+def evaluated(*candidates: dict[str, Any]) -> dict[str, Any]:
+    environment = {"device": "NVIDIA H200", "torch": "2.13.0", "seed": 0, "gpu": None}
+    return {"candidates": list(candidates), "comparisons": [], "environment": environment}
+
+
+def tuned(**changes: Any) -> dict[str, Any]:
+    base = {
+        "base_model": "acme/small", "method": "lora", "adapter": "/home/ana/.shortlist/jobs/8/adapter",
+        "before": {"accuracy": figure(0.5)}, "after": {"accuracy": figure(0.75)},
+        "tokens_per_s": 900.0, "peak_memory_gib": 6.0, "environment": {"device": "cpu"},
+    }  # fmt: skip
+    return base | changes
+
+
+def rows(job: Job, result: dict[str, Any]) -> list[Measurement]:
+    return measurements_of(job, result, at_utc=NOW)
+
+
+def test_a_candidate_becomes_a_row_with_all_that_is_needed_to_trust_it() -> None:
+    assert rows(evaluation_job(), evaluated(candidate())) == [
+        Measurement(
+            job_id="7",
+            model_id="acme/small",
+            quantization="int8",
+            task="classification",
+            metric="accuracy",
+            value=0.8,
+            ci95_low=0.7,
+            ci95_high=0.9,
+            n_items=100,
+            dataset_name="tickets",
+            dataset_sha256="ab" * 32,
+            tokens_per_s=62.0,
+            latency_p50_s=0.4,
+            peak_memory_gib=1.5,
+            device="NVIDIA H200",
+            environment={"device": "NVIDIA H200", "torch": "2.13.0", "seed": "0"},
+            created_at_utc=NOW,
+        )
+    ]
+
+
+def test_every_candidate_and_every_metric_has_its_row() -> None:
+    both = {"accuracy": figure(), "f1_macro": figure(0.6)}
+    result = evaluated(candidate(metrics=both), candidate(quantization="nf4"))
+
+    told = [(row.quantization, row.metric) for row in rows(evaluation_job(), result)]
+    assert told == [("int8", "accuracy"), ("int8", "f1_macro"), ("nf4", "accuracy")]
+
+
+def test_a_candidate_that_failed_or_an_unknown_figure_leaves_no_row() -> None:
+    failed = candidate(metrics={}, tokens_per_s=None, stopped="failed", reason="It did not fit.")
+    unknown = candidate(metrics={"accuracy": figure(None)})
+
+    assert rows(evaluation_job(), evaluated(failed, unknown)) == []
+
+
+def test_a_fine_tune_becomes_the_base_and_the_tuned_model() -> None:
+    before, after = rows(tuning_job(), tuned())
+
+    assert (before.adapter, before.value) == (None, 0.5)
+    assert (after.adapter, after.value) == ("job-8", 0.75)
+    assert {before.model_id, after.model_id} == {"acme/small"}
+    assert {before.quantization, after.quantization} == {"none"}
+
+
+def test_speed_and_memory_of_tuning_are_not_taken_for_those_of_serving() -> None:
+    for row in rows(tuning_job(), tuned()):
+        assert (row.tokens_per_s, row.peak_memory_gib) == (None, None)
+
+
+def test_qlora_was_measured_on_nf4_weights() -> None:
+    assert {row.quantization for row in rows(tuning_job(), tuned(method="qlora"))} == {"nf4"}
+
+
+def test_an_adapter_has_one_name_wherever_it_is_measured() -> None:
+    adapted = candidate(adapter="/home/ana/.shortlist/jobs/8/adapter")
+    [evaluated_row] = rows(evaluation_job(), evaluated(adapted))
+    _, tuned_row = rows(tuning_job(), tuned())
+
+    assert evaluated_row.adapter == tuned_row.adapter == "job-8"
+
+
+@pytest.mark.parametrize(
+    ("result", "place"),
+    [({}, "candidates"), (evaluated({"metrics": {}}), "candidates.0.model")],
+)
+def test_a_result_of_another_shape_is_a_clear_word(result: dict[str, Any], place: str) -> None:
+    with pytest.raises(UnreadableResult, match=f"job 7 cannot be read .{place}") as failure:
+        rows(evaluation_job(), result)
+
+    assert "任务 7" in failure.value.to("zh")
+
+
+def test_not_a_number_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"value": NaN, "ci95": [-Infinity, 0.5]}')
+
+    assert JobFolder(tmp_path).result() == {"value": None, "ci95": [None, 0.5]}
+
+
+def test_publishing_again_adds_nothing(tmp_path: Path) -> None:
+    engine = open_store(sqlite_url(tmp_path))
+    result = evaluated(candidate(), candidate(quantization="none"))
+
+    assert publish(engine, evaluation_job(), result) == 2
+    assert publish(engine, evaluation_job(), result) == 0

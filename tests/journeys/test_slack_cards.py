@@ -1,0 +1,236 @@
+"""The job card in Slack: while the job runs, when it is over, after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.slack import CardPoller
+from index.bilingual import Bilingual
+from skills.conversation.request import Turn
+from tests.slack_bot import (
+    MODEL,
+    Worker,
+    answer_to,
+    candidate_row,
+    evaluation,
+    evaluation_result,
+    open_form,
+    open_surface,
+    running_bot,
+    shown,
+    tuning,
+)
+from tests.slack_person import Person
+from tests.slack_server import SlackServer
+
+
+def job_from_thread(surface: object, turn: Turn) -> object:
+    """An answer that started a job, as the evaluate skill gives."""
+    job = surface.jobs.submit(evaluation(), dedupe_key=turn.key, owner=turn.person, thread=turn.thread)  # type: ignore[attr-defined]
+    return answer_to(turn, skill="evaluate", text="Queued.", jobs=(job.id,))
+
+
+def test_job_that_a_conversation_starts_gets_a_card_in_its_thread(tmp_path: Path, slack: SlackServer) -> None:
+    surface = open_surface(tmp_path)
+    surface.reply.say = lambda turn: job_from_thread(surface, turn)  # type: ignore[attr-defined]
+
+    with running_bot(surface, slack) as bot:
+        question = bot.ana.mention("evaluate it on tickets")
+        answer, card = bot.posts()
+
+    assert answer["blocks"][0]["text"] == "Queued."
+    assert "*Evaluation #1*" in shown(card)
+    assert card["thread_ts"] == question["ts"]
+
+
+def test_card_shows_progress_and_the_result_is_posted_once(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+        worker.move("starting", "running")
+        worker.tell("candidate", **candidate_row(value=0.86))
+        worker.tell("progress", done=412, total=824, stage="evaluate")
+        bot.surface.cards.tick(bot.app.client)
+        running = shown(card)
+        worker.succeed(evaluation_result())
+        bot.surface.cards.tick(bot.app.client)
+        bot.surface.cards.tick(bot.app.client)
+        _, result = bot.posts()
+
+    assert "██████░░░░░░` 50%" in running
+    assert "SmolLM2-135M-Instruct — accuracy 0.86 ± 0.04 (412 items)" in running
+    assert "shortlist_cancel" in running
+    assert "shortlist_cancel" not in shown(card)
+    assert result["thread_ts"] == card["ts"]
+    assert shown(result).count("<@U0ANA>") == 1
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_result_is_posted_once_by_the_app_that_comes_after_a_restart(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+        worker.move("starting", "running")
+    worker.surface = open_surface(tmp_path)
+    worker.succeed(evaluation_result())
+    worker.surface.engine.dispose()
+
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        poller = CardPoller(bot.surface.cards, bot.app.client, interval_s=0.01)
+        poller.start()
+        slack.wait_for("chat.postMessage", 2)
+        poller.stop()
+        _, result = bot.posts()
+
+    assert "done" in shown(card)
+    assert result["thread_ts"] == card["ts"]
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_result_that_slack_did_not_take_is_posted_at_the_next_round(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        bot.posts()
+        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+        worker.move("starting", "running")
+        worker.succeed(evaluation_result())
+        slack.workspace.refusals["chat.postMessage"] = ["fatal_error"]
+        bot.surface.cards.tick(bot.app.client)
+        refused = len(slack.calls("chat.postMessage"))
+        bot.surface.cards.tick(bot.app.client)
+
+    assert refused == 1
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_report_is_added_to_the_thread(tmp_path: Path, slack: SlackServer) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("<h1>Report</h1>", encoding="utf-8")
+
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+        worker.move("starting", "running")
+        worker.succeed(evaluation_result(report=str(report)))
+        bot.surface.cards.tick(bot.app.client)
+        (shared,) = slack.calls("files.completeUploadExternal")
+
+    assert list(slack.workspace.files.values()) == [b"<h1>Report</h1>"]
+    assert (shared["channel_id"], shared["thread_ts"]) == ("C0TEAM", card["ts"])
+
+
+def test_stop_button_stops_the_job_and_the_card_says_so(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        bot.ana.press(card, "shortlist_cancel")
+        bot.posts()
+        state = bot.surface.jobs.status("1").state
+
+    assert state == "cancelled"
+    assert "stopped" in shown(card)
+
+
+def test_stranger_may_not_stop_a_job_when_there_are_runners(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA"})), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        Person(slack, bot.port, id="U0BEN").press(card, "shortlist_cancel")
+        (told,) = bot.told()
+        state = bot.surface.jobs.status("1").state
+
+    assert "<@U0ANA>" in told["text"]
+    assert state == "queued"
+
+
+def test_stranger_may_not_try_a_job_again_when_there_are_runners(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA"})), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        bot.ana.press(card, "shortlist_cancel")
+        bot.settle()
+        Person(slack, bot.port, id="U0BEN").press(card, "shortlist_retry")
+        refusal = bot.told()[-1]
+        jobs = bot.surface.jobs.list()
+
+    assert "Nothing was started" in refusal["text"]
+    assert len(jobs) == 1
+
+
+def test_failed_job_says_why_and_can_be_tried_again(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+        reason = Bilingual(en="The GPU ran out of memory.", zh="显存不足。")
+        worker.move("starting", "running")
+        worker.move("failed", reason=reason)
+        bot.surface.cards.tick(bot.app.client)
+        result = bot.posts()[1]
+        bot.ana.press(card, "shortlist_retry")
+        bot.ana.press(card, "shortlist_retry")
+        bot.settle()
+        jobs = bot.surface.jobs.list()
+
+    assert "The GPU ran out of memory." in shown(result)
+    assert "The GPU ran out of memory." in shown(card)
+    assert len(jobs) == 2
+    assert len(slack.calls("chat.postMessage")) == 3
+
+
+def test_logs_button_shows_what_the_job_printed(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        folder = bot.surface.jobs.folder("1")
+        folder.mkdir(parents=True)
+        (folder / "log.txt").write_text("loading <weights>\n", encoding="utf-8")
+        bot.ana.press(card, "shortlist_logs")
+        bot.settle()
+        view = slack.calls("views.open")[1]["view"]
+
+    assert "loading <weights>" in str(view["blocks"])
+
+
+def test_card_goes_to_the_person_when_the_bot_is_not_in_the_channel(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    slack.workspace.without_bot.add("G0SECRET")
+
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets", channel="G0SECRET"))
+        (card,) = bot.posts()
+
+    assert card["channel"] == "D0ANA"
+
+
+def test_follow_up_under_a_card_needs_no_mention(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        bot.ana.say("how is it doing?", thread_ts=card["ts"])
+        answer = bot.posts()[1]
+
+    assert answer["thread_ts"] == card["ts"]
+
+
+def test_jobs_command_lists_jobs_with_a_stop_button(tmp_path: Path, slack: SlackServer) -> None:
+    surface = open_surface(tmp_path)
+    surface.jobs.submit(evaluation(), dedupe_key="a", owner="U0ANA")
+    surface.jobs.submit(tuning(), dedupe_key="b", owner="U0BEN")
+    surface.jobs.cancel("1")
+
+    with running_bot(surface, slack) as bot:
+        bot.ana.command("/jobs")
+        (told,) = bot.told()
+
+    rows = [block for block in told["blocks"] if "#" in str(block)]
+    assert ["#2" in str(rows[0]), "#1" in str(rows[1])] == [True, True]
+    assert ["accessory" in row for row in rows] == [True, False]

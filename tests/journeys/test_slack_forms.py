@@ -1,0 +1,212 @@
+"""Launching from Slack: the forms behind commands and buttons, what they refuse, and what they start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from bot.listeners import views
+from finetune.spec import Candidate, EvaluationSpec
+from skills.conversation.answer import Action, Recommendation
+from skills.conversation.request import Turn
+from tests.slack_bot import (
+    MODEL,
+    answer_to,
+    open_form,
+    open_surface,
+    running_bot,
+    shown,
+)
+from tests.slack_person import Person
+from tests.slack_server import Payload, SlackServer
+
+
+def initial(view: Payload, field: str) -> object:
+    """What a form's field starts with."""
+    (element,) = [block["element"] for block in view["blocks"] if block["block_id"] == field]
+    return element.get("initial_value")
+
+
+def test_evaluate_command_opens_a_form_with_the_words_after_it(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+
+    assert view["title"]["text"] == "Evaluate models"
+    assert initial(view, "candidates") == MODEL
+    assert initial(view, "dataset") == "tickets"
+
+
+def test_form_starts_with_what_the_person_was_recommended_last(tmp_path: Path, slack: SlackServer) -> None:
+    def say(turn: Turn) -> object:
+        return answer_to(turn, skill="recommend", recommendations=(recommendation(MODEL),))
+
+    with running_bot(open_surface(tmp_path, say=say), slack) as bot:
+        bot.ana.say("哪个模型适合 tickets？", channel="D0ANA")
+        bot.posts()
+        view = open_form(bot, "/evaluate", channel="C0TEAM")
+
+    assert initial(view, "candidates") == MODEL
+    assert initial(view, "dataset") == "tickets"
+    assert view["title"]["text"] == "评测模型"
+
+
+def test_submitted_form_starts_the_job_and_posts_its_card(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        verdict = bot.ana.submit(view, candidates=f"{MODEL}@int8\n{MODEL}", limit="64")
+        (card,) = bot.posts()
+        (job,) = bot.surface.jobs.list()
+
+    assert verdict == {}
+    assert isinstance(job.spec, EvaluationSpec)
+    assert job.spec.candidates == (Candidate(model=MODEL, quantization="int8"), Candidate(model=MODEL))
+    assert (job.spec.limit, job.owner, card["channel"]) == (64, "U0ANA", "C0TEAM")
+    assert "*Evaluation #1*" in shown(card)
+
+
+def test_form_submitted_twice_is_one_job_with_one_card(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        bot.ana.submit(view)
+        bot.ana.submit(view)
+        bot.settle()
+        jobs = bot.surface.jobs.list()
+
+    assert len(jobs) == 1
+    assert len(slack.calls("chat.postMessage")) == 1
+
+
+def test_finetune_form_starts_a_tuning_job(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/finetune", f"{MODEL} on tickets")
+        bot.ana.submit(view, epochs="1.5")
+        (card,) = bot.posts()
+        (job,) = bot.surface.jobs.list()
+
+    assert job.spec.kind == "tuning"
+    assert job.spec.epochs == 1.5
+    assert "*Fine-tune #1*" in shown(card)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("candidates", "no such model", "no such model"),
+        ("candidates", f"{MODEL}@int3", "int3"),
+        ("dataset", "nowhere.csv", "nowhere.csv"),
+        ("dataset", None, "fill this in"),
+        ("limit", "0", "0"),
+    ],
+)
+def test_wrong_field_is_told_at_the_field_and_nothing_starts(
+    tmp_path: Path, slack: SlackServer, field: str, value: str, complaint: str
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        verdict = bot.ana.submit(view, **{field: {"value": value}})
+        jobs = bot.surface.jobs.list()
+
+    assert verdict["response_action"] == "errors"
+    assert list(verdict["errors"]) == [field]
+    assert complaint in verdict["errors"][field]
+    assert jobs == []
+
+
+def test_look_up_that_takes_too_long_is_told_after_the_form_has_closed(
+    tmp_path: Path, slack: SlackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surface, hub_answers = open_surface(tmp_path), Event()
+    resolve = surface.jobs.resolve_model
+    monkeypatch.setattr(surface.jobs, "resolve_model", lambda name: hub_answers.wait() and resolve(name))
+    monkeypatch.setattr(views, "VERDICT_S", 0)
+
+    with running_bot(surface, slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        verdict = bot.ana.submit(view, candidates="no such model")
+        hub_answers.set()
+        (told,) = bot.posts()
+        jobs = bot.surface.jobs.list()
+
+    assert verdict == {}
+    assert told["channel"] == "D0ANA"
+    assert "no such model" in told["text"]
+    assert jobs == []
+
+
+def test_form_that_slack_would_no_longer_open_is_explained(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.command("/evaluate", trigger_id="long-gone")
+        (told,) = bot.told()
+
+    assert "try once more" in told["text"]
+
+
+def test_evaluate_button_opens_the_form_with_its_models(tmp_path: Path, slack: SlackServer) -> None:
+    button = Action(id="evaluate", label="评测前 2 名", value={"models": [MODEL, "Qwen/Qwen3-0.6B"]})
+
+    with running_bot(
+        open_surface(tmp_path, say=lambda turn: answer_to(turn, actions=(button,))), slack
+    ) as bot:
+        bot.ana.mention("哪个模型？")
+        (answer,) = bot.posts()
+        bot.ana.press(answer, "shortlist_evaluate")
+        bot.settle()
+        (view,) = slack.workspace.views.values()
+
+    assert initial(view, "candidates") == f"{MODEL}\nQwen/Qwen3-0.6B"
+    assert view["title"]["text"] == "评测模型"
+
+
+def test_card_of_a_form_opened_in_a_thread_is_posted_in_the_thread(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    button = Action(id="finetune", label="Fine-tune 1", value={"model": MODEL, "dataset": "tickets"})
+
+    with running_bot(
+        open_surface(tmp_path, say=lambda turn: answer_to(turn, actions=(button,))), slack
+    ) as bot:
+        question = bot.ana.mention("which model?")
+        (answer,) = bot.posts()
+        bot.ana.press(answer, "shortlist_finetune")
+        bot.settle()
+        bot.ana.submit(*slack.workspace.views.values())
+        card = bot.posts()[1]
+
+    assert card["thread_ts"] == question["ts"]
+
+
+def test_only_runners_may_open_a_form_once_there_are_runners(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path, runners=frozenset({"U0BEN"})), slack) as bot:
+        bot.ana.command("/evaluate")
+        (told,) = bot.told()
+        bot.settle()
+
+    assert "<@U0BEN>" in told["text"]
+    assert slack.calls("views.open") == []
+
+
+def test_form_that_somebody_without_the_role_submits_starts_nothing(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA"})), slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        Person(slack, bot.port, id="U0BEN").submit(view)
+        (refusal,) = bot.posts()
+        jobs = bot.surface.jobs.list()
+
+    assert refusal["channel"] == "D0BEN"
+    assert "Ask <@U0ANA> to start it. Nothing was started." in shown(refusal)
+    assert jobs == []
+
+
+def recommendation(model: str) -> Recommendation:
+    return Recommendation.model_validate(
+        {
+            "rank": 1, "model": model, "quantization": "none", "score": 0.1,
+            "cost": {"value": 0.1, "unit": "USD per million tokens", "basis": "…"},
+            "loss": {"value": 0.2, "se": 0.1}, "p_best": 0.6, "vram_gib": 1.0, "licence": "apache-2.0",
+            "context_tokens": 8192, "params_b": 0.1, "reasons": (), "evidence": (),
+        }
+    )  # fmt: skip
