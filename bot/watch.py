@@ -7,14 +7,23 @@ from finetune.jobs import Jobs
 from finetune.state import Job, JobEvent
 from skills.report import event_line
 
+_STEP_FRAC = 0.1
+"""Progress is told again once so much more is done."""
+
 
 def watch(jobs: Jobs, job_id: str, output: Output) -> Job:
     """Follow a job to its end; return it finished. Interrupting leaves it running."""
+    told_frac = -_STEP_FRAC
 
     def show(event: JobEvent) -> None:
+        nonlocal told_frac
+        if event.kind == "progress":
+            done_frac = event.data["done"] / max(event.data["total"], 1)
+            if done_frac - told_frac < _STEP_FRAC:
+                return
+            told_frac = done_frac
         line = event_line(event, output.language)
         if line:
             output.note(line)
 
-    jobs.ensure_worker()
     return jobs.wait(job_id, on_event=show)

@@ -99,17 +99,16 @@ def split(rows: Sequence[Row], held_out_frac: float, seed: int) -> tuple[list[Ro
     """Return (train, held-out) rows, decided by a hash of each text alone.
 
     So a row stays on its side when rows are added, and texts that differ only in case, spaces or
-    punctuation go to the same side: the held-out rows were never seen in training. A label with two or
-    more different texts is on both sides.
+    punctuation go to the same side: the held-out rows were never seen in training. Every label is on both
+    sides, except that a label with a single text is in train only.
     """
-    position = {row.id: _hash_frac(text_key(row.text), seed) for row in rows}
+    position = {row.id: _hash_frac(text_key(row.text), f"split {seed}") for row in rows}
     held_out_keys = {text_key(row.text) for row in rows if position[row.id] < held_out_frac}
     for label in sorted({row.label for row in rows}):
         ordered = sorted((position[row.id], text_key(row.text)) for row in rows if row.label == label)
         keys = [key for _, key in ordered]
-        if len(set(keys)) > 1:
-            held_out_keys.add(keys[0])
-            held_out_keys.discard(keys[-1])
+        held_out_keys.add(keys[0])
+        held_out_keys.discard(keys[-1])
     train = [row for row in rows if text_key(row.text) not in held_out_keys]
     return train, [row for row in rows if text_key(row.text) in held_out_keys]
 
@@ -120,7 +119,7 @@ def sample(rows: Sequence[Row], limit: int | None, seed: int) -> list[Row]:
     A smaller sample is the beginning of a larger one.
     """
     by_label: dict[str, list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (_hash_frac(text_key(row.text), seed), row.id)):
+    for row in sorted(rows, key=lambda row: (_hash_frac(text_key(row.text), f"sample {seed}"), row.id)):
         by_label.setdefault(row.label, []).append(row)
     rounds = zip_longest(*by_label.values())
     return [row for one_round in rounds for row in one_round if row is not None][:limit]
@@ -137,9 +136,12 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text_key(text).encode()).hexdigest()[:16]
 
 
-def _hash_frac(key: str, seed: int) -> float:
-    """A number from 0 to 1 that depends on the text and the seed only."""
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+def _hash_frac(key: str, purpose: str) -> float:
+    """A number from 0 to 1 that depends on the text and the purpose only.
+
+    Were a sample and a split to use the same numbers, a small sample would lie on one side of the split.
+    """
+    digest = hashlib.sha256(f"{purpose}: {key}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64
 
 

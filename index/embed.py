@@ -192,10 +192,10 @@ class VectorCache:
         """Take over all vectors of another cache of the same model."""
         self._rows.update(other._rows)
 
-    def __len__(self) -> int:  # noqa: D105
+    def __len__(self) -> int:
         return len(self._rows)
 
-    def __contains__(self, passage: str) -> bool:  # noqa: D105
+    def __contains__(self, passage: str) -> bool:
         return _digest(passage) in self._rows
 
     def _matrix(self, digests: Sequence[bytes]) -> Matrix:

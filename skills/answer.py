@@ -30,7 +30,8 @@ _CLOSE_BEHIND = 0.85
 def run(request: Request, desk: Desk) -> Answer:
     """Look the models up that are named; otherwise quote the passages that answer, or say that none does."""
     refuse_unknown(request, desk)
-    models = [desk.catalogue.models[name] for name in request.mentioned if name in desk.catalogue.models]
+    asked = dict.fromkeys((*request.references, *request.mentioned))
+    models = [desk.catalogue.models[name] for name in asked if name in desk.catalogue.models]
     if models:
         return _facts(request, models)
     hits = desk.knowledge.search(request.turn.text, k=_LOOKED_AT, language=request.language)

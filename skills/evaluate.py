@@ -11,6 +11,7 @@ from skills.clarify import ask
 from skills.conversation.answer import Action, Answer
 from skills.conversation.request import Request
 from skills.desk import Desk
+from skills.recommend import refuse_unknown
 from skills.report import started_line
 from skills.skill import Skill
 
@@ -26,7 +27,7 @@ WHICH_MODEL = Bilingual(
 
 def run(request: Request, desk: Desk) -> Answer:
     """Queue the evaluation, or ask for the one thing that is missing."""
-    models = named_models(request)
+    models = named_models(request, desk)
     if not models:
         return ask(request, WHICH_MODEL)
     if request.dataset is None:
@@ -40,8 +41,9 @@ def run(request: Request, desk: Desk) -> Answer:
     return started(request, submit(spec, request, desk))
 
 
-def named_models(request: Request) -> tuple[str, ...]:
+def named_models(request: Request, desk: Desk) -> tuple[str, ...]:
     """The models that this turn means: those it points at, else those it names."""
+    refuse_unknown(request, desk)
     return request.references or request.requirements.candidates or ()
 
 

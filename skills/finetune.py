@@ -19,7 +19,7 @@ WHICH_BASE = Bilingual(
 
 def run(request: Request, desk: Desk) -> Answer:
     """Queue the fine-tune, or ask for the one thing that is missing."""
-    models = named_models(request)
+    models = named_models(request, desk)
     if not models:
         return ask(request, WHICH_BASE)
     if request.dataset is None:

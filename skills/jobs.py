@@ -11,7 +11,7 @@ from skills.desk import Desk
 from skills.report import job_line, result_markdown
 from skills.skill import Skill
 
-_STOP = re.compile(r"\b(cancel|stop|abort|kill)\b|取消|停止|停掉|终止", re.IGNORECASE)
+_STOP = re.compile(r"\b(cancel|stop|abort|kill|end)\b|取消|停止|停掉|终止|中止|停了|叫停", re.IGNORECASE)
 NO_JOBS = Bilingual(
     "No jobs yet. Say “evaluate … on …” or “fine-tune … on …” to start one.",
     "还没有任务。说“在……上评测……”或“在……上微调……”就能开始一个。",

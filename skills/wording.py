@@ -8,39 +8,18 @@ from collections.abc import Sequence
 from index.bilingual import Bilingual, Language
 from index.records import Quantization
 from skills.conversation.answer import Citation, Recommendation
-from skills.conversation.request import Request, Requirements
+from skills.conversation.request import Request
 from skills.conversation.threads import Exchange
 from skills.ranking.criteria import DEFAULT_PRIORITY
 from skills.ranking.rank import Option, Ranked
 from skills.ranking.shortlist import Shortlist
+from skills.stated import PRIORITY_NAMES, stated
 
 _QUANTIZATION_NAMES: dict[Quantization | None, Bilingual] = {
     None: Bilingual("hosted", "托管 API"),
     "none": Bilingual("16-bit", "16 位"),
     "int8": Bilingual("int8", "int8"),
     "nf4": Bilingual("nf4 (4-bit)", "nf4（4 位）"),
-}
-_PRIORITY_NAMES = {
-    "quality": Bilingual("quality first", "质量优先"),
-    "balanced": Bilingual("quality and cost in balance", "质量与成本均衡"),
-    "cost": Bilingual("low cost first", "成本优先"),
-    "speed": Bilingual("speed first", "速度优先"),
-}
-TASK_NAMES: dict[str, Bilingual] = {
-    "chat": Bilingual("chat", "对话"),
-    "summarization": Bilingual("summarization", "摘要"),
-    "translation": Bilingual("translation", "翻译"),
-    "question-answering": Bilingual("question answering", "问答"),
-    "rag": Bilingual("answering from documents (RAG)", "基于文档的问答（RAG）"),
-    "classification": Bilingual("classification", "分类"),
-    "extraction": Bilingual("extraction", "信息抽取"),
-    "code": Bilingual("code", "代码"),
-    "math": Bilingual("mathematics", "数学"),
-    "reasoning": Bilingual("reasoning", "推理"),
-    "creative-writing": Bilingual("creative writing", "写作"),
-    "agents": Bilingual("agents and tools", "智能体与工具调用"),
-    "embedding": Bilingual("embeddings", "向量"),
-    "vision": Bilingual("vision", "视觉"),
 }
 _CONSTRAINT_NAMES = {
     "candidates": Bilingual("not named by you", "不在点名之列"),
@@ -129,8 +108,7 @@ def _headline(shortlist: Shortlist, shown: Sequence[Recommendation], language: L
     first = shown[0]
     name = f"**{short_name(first.model, first.adapter)}, {quantization_name(first.quantization, language)}**"
     fit = _fit(first.vram_gib, shortlist.available_gib)
-    stated = shortlist.requirements.priority or DEFAULT_PRIORITY
-    setting = _PRIORITY_NAMES[stated].to(language)
+    setting = PRIORITY_NAMES[shortlist.requirements.priority or DEFAULT_PRIORITY].to(language)
     lead = Bilingual(f"{name}: the best fit with {setting}{fit.en}.", f"{name}：{setting}时最合适{fit.zh}。")
     measured = _measured_sentence(first)
     closeness = _closeness(shortlist, first)
@@ -210,7 +188,7 @@ def _evidence_line(shown: Sequence[Recommendation], language: Language) -> str:
 
 def assumptions(shortlist: Shortlist, language: Language) -> str:
     """What was understood, and what was assumed because it was not said."""
-    stated = _stated(shortlist.requirements, language)
+    asked_for = stated(shortlist.requirements, language)
     criteria = shortlist.criteria
     assumed = []
     if shortlist.requirements.task is None:
@@ -234,60 +212,9 @@ def assumptions(shortlist: Shortlist, language: Language) -> str:
     separator = "；" if language == "zh" else "; "
     guessed = separator.join(item.to(language) for item in assumed)
     return Bilingual(
-        f"You asked for: {stated}. I assumed: {guessed}. Catalogue of {shortlist.data_updated}.",
-        f"你的条件：{stated}。我的假设：{guessed}。目录日期 {shortlist.data_updated}。",
+        f"You asked for: {asked_for}. I assumed: {guessed}. Catalogue of {shortlist.data_updated}.",
+        f"你的条件：{asked_for}。我的假设：{guessed}。目录日期 {shortlist.data_updated}。",
     ).to(language)
-
-
-def _stated(requirements: Requirements, language: Language) -> str:
-    """The requirements in a breath."""
-    stated = requirements.stated()
-    if "gpus" in stated:
-        stated.pop("max_memory_gib", None)
-    parts = [_requirement(field, value, language) for field, value in stated.items()]
-    nothing = Bilingual("nothing in particular", "没有特别的要求").to(language)
-    return ("、" if language == "zh" else ", ").join(parts) or nothing
-
-
-def _requirement(field: str, value: object, language: Language) -> str:
-    if field == "task":
-        return TASK_NAMES[str(value)].to(language)
-    if field == "gpus" and isinstance(value, dict):
-        memory = f" {value['memory_gib']:g} GiB" if value.get("memory_gib") else ""
-        return f"{value['count']} × {value.get('name') or 'GPU'}{memory}"
-    if field == "priority":
-        return _PRIORITY_NAMES[str(value)].to(language)
-    if field == "hosting":
-        return _HOSTING_NAMES[str(value)].to(language)
-    if field == "finetune":
-        return Bilingual("to be fine-tuned", "准备微调").to(language)
-    shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-    if isinstance(shown, float):
-        shown = f"{shown:g} GiB" if field == "max_memory_gib" else f"{shown:,g}"
-    return f"{_FIELD_NAMES[field].to(language)} {shown}"
-
-
-_HOSTING_NAMES = {
-    "self": Bilingual("open weights, on your own hardware", "开放权重，自行部署"),
-    "api": Bilingual("through an API", "通过 API 调用"),
-    "any": Bilingual("hosted or on your own hardware", "托管或自行部署均可"),
-}
-_FIELD_NAMES = {
-    "languages": Bilingual("text in", "文本语言"),
-    "max_memory_gib": Bilingual("accelerator memory", "显存"),
-    "licences": Bilingual("licence", "许可证"),
-    "min_context_tokens": Bilingual("context at least", "上下文不少于"),
-    "min_params_b": Bilingual("parameters in billions at least", "参数（十亿）不少于"),
-    "max_params_b": Bilingual("parameters in billions at most", "参数（十亿）不超过"),
-    "hosting": Bilingual("hosting", "部署"),
-    "max_usd_per_mtok": Bilingual("USD per million tokens at most", "每百万 token 美元不超过"),
-    "budget_usd_per_month": Bilingual("USD a month at most", "每月美元不超过"),
-    "tokens_per_month": Bilingual("tokens a month", "每月 token"),
-    "modalities": Bilingual("modalities", "模态"),
-    "alpha": Bilingual("alpha", "alpha"),
-    "candidates": Bilingual("among", "候选"),
-    "quantization": Bilingual("quantization", "量化"),
-}
 
 
 def left_out(shortlist: Shortlist, language: Language) -> str:

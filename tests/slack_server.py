@@ -28,7 +28,7 @@ PATIENCE_S = 10
 Payload = dict[str, Any]
 
 
-class Refused(Exception):  # noqa: N818  what Slack does, not what we did wrong
+class Refused(Exception):
     """Slack's answer `ok: false`."""
 
 

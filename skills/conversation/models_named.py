@@ -17,7 +17,9 @@ from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.names import INSTRUCT, SEPARATORS, Name, Part, cut, family_words, name_of
 
 _REPOSITORY = re.compile(r"(?<![\w./-])[a-z0-9][\w.-]{1,60}/[a-z0-9][\w.-]{1,90}")
-_SIZED_NAME = re.compile(r"(?<![\w./-])[a-z][a-z0-9_.]{1,30}-(?:[\w.]{1,20}-){0,4}\d+(?:\.\d+)?[bm](?![a-z0-9])[\w.-]{0,40}")
+_SIZED_NAME = re.compile(
+    r"(?<![\w./-])[a-z][a-z0-9_.]{1,30}-(?:[\w.]{1,20}-){0,4}\d+(?:\.\d+)?[bm](?![a-z0-9])[\w.-]{0,40}"
+)
 _HAS_SIZE = re.compile(r"\d[bm](?![a-z0-9])")
 _MAX_PARTS = 12
 _MIN_FUZZY_LETTERS = 4
@@ -121,7 +123,9 @@ class ModelNames:
         is_doubtful = head != part.text or head in words("models", "ordinary_heads")
         if mention is None or (is_doubtful and mention.id is None):
             return None, at + 1
-        return mention, next((i for i in range(at + 1, len(parts)) if parts[i].start >= mention.end), len(parts))
+        return mention, next(
+            (i for i in range(at + 1, len(parts)) if parts[i].start >= mention.end), len(parts)
+        )
 
     def _taken(self, parts: Sequence[Part], at: int, head: str) -> list[Part]:
         """The parts after a head that can belong to its name."""
@@ -215,9 +219,12 @@ def _single(fitting: Sequence[Name], head: str, said: _Said) -> Name | None:
     """The one model meant: the plainest that fits, if the plainest ones differ in their release only."""
     fewest = min((len(_extras(name, head, said)) for name in fitting), default=0)
     plain = [name for name in fitting if len(_extras(name, head, said)) == fewest]
-    plain = [name for name in plain if said.version in name.versions] or plain
+    exact = [name for name in plain if said.version in name.versions]
+    if said.size or said.words or all(name.size is None for name in exact):
+        plain = exact or plain
     kinds = {(name.size, _extras(name, head, said)) for name in plain}
-    is_open = said.is_bare and len(fitting) > 1 and (fewest > 0 or len(plain) > 1)
+    is_whole_name = len(plain) == 1 and fewest == 0 and not plain[0].versions and plain[0].size is None
+    is_open = said.is_bare and len(fitting) > 1 and not is_whole_name
     return max(plain, key=lambda name: _preference(name, said)) if len(kinds) == 1 and not is_open else None
 
 
@@ -259,7 +266,7 @@ def _said(parts: Sequence[Part]) -> _Said:
 
 
 def _size_before(parts: Sequence[Part], at: int) -> list[Part]:
-    """"the 8B Qwen3", "8B 的 Qwen3": a size right before the head, unless a limit stands before it."""
+    """ "the 8B Qwen3", "8B 的 Qwen3": a size right before the head, unless a limit stands before it."""
     before = [part for part in parts[max(0, at - 3) : at] if part.text != "的"]
     if not before or before[-1].kind != "size" or not before[-1].text.endswith("b"):
         return []
@@ -303,9 +310,7 @@ def _version_suffix(said: _Said) -> str:
 
 def _vocabulary(names: Iterable[Name]) -> frozenset[str]:
     return frozenset(
-        piece
-        for name in names
-        for piece in (*name.words, *name.versions, *name.dates, *INSTRUCT, "base")
+        piece for name in names for piece in (*name.words, *name.versions, *name.dates, *INSTRUCT, "base")
     )
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-QUESTION = "Which open model for Chinese customer-support summarisation on a single 24 GB GPU? Apache or MIT only."
+QUESTION = (
+    "Which open model for Chinese customer-support summarisation on a single 24 GB GPU? Apache or MIT only."
+)
 
 
 def shortlist(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,9 +33,17 @@ def test_ask_json_prints_one_object_of_the_contract_and_nothing_else(tmp_path: P
     assert done.returncode == 0
     assert answer["skill"] == "recommend"
     assert len(answer["recommendations"]) >= 3
-    assert {"rank", "model", "quantization", "score", "cost", "loss", "p_best", "vram_gib", "evidence"} <= set(
-        answer["recommendations"][0]
-    )
+    assert {
+        "rank",
+        "model",
+        "quantization",
+        "score",
+        "cost",
+        "loss",
+        "p_best",
+        "vram_gib",
+        "evidence",
+    } <= set(answer["recommendations"][0])
     assert "budget_usd_per_month" not in answer["requirements"]
 
 
@@ -127,7 +137,9 @@ def test_an_error_as_json_is_json(tmp_path: Path) -> None:
 
 
 def test_errors_are_said_in_the_language_of_the_terminal(tmp_path: Path) -> None:
-    assert "我不认识模型" in shortlist(tmp_path, "catalogue", "show", "nobody/x-9b", LANG="zh_CN.UTF-8").stderr
+    assert (
+        "我不认识模型" in shortlist(tmp_path, "catalogue", "show", "nobody/x-9b", LANG="zh_CN.UTF-8").stderr
+    )
 
 
 def test_an_unreachable_slack_is_said_in_a_sentence(tmp_path: Path) -> None:
@@ -165,7 +177,9 @@ def test_footprint_adds_up(tmp_path: Path) -> None:
 
 def test_team_documents_are_added_found_and_removed(tmp_path: Path) -> None:
     note = tmp_path / "policy.md"
-    note.write_text("# GPU policy\n\nThe zebra cluster is reserved for nightly evaluations.\n", encoding="utf-8")
+    note.write_text(
+        "# GPU policy\n\nThe zebra cluster is reserved for nightly evaluations.\n", encoding="utf-8"
+    )
     home = tmp_path / "home"
     added = json.loads(shortlist(home, "index", "add", str(note), "--json").stdout)
     assert added["added"] == 1

@@ -36,7 +36,9 @@ def test_answers_come_in_the_language_of_the_question(ask: Ask) -> None:
     assert "/en/" in ask("why can't I compare perplexity across models?", "b").citations[0].source
 
 
-@pytest.mark.parametrize("text", ["what was our Q3 revenue?", "今天天气怎么样？", "write me a poem about the sea"])
+@pytest.mark.parametrize(
+    "text", ["what was our Q3 revenue?", "今天天气怎么样？", "write me a poem about the sea"]
+)
 def test_what_it_does_not_know_is_declined_kindly(ask: Ask, text: str) -> None:
     answer = ask(text)
     assert answer.citations == ()

@@ -11,7 +11,9 @@ from skills.desk import Desk
 from tests.skills.conftest import Ask
 from tests.skills.ranking.builders import measurement
 
-ENGLISH = "Which open model for Chinese customer-support summarisation on a single 24 GB GPU? Apache or MIT only."
+ENGLISH = (
+    "Which open model for Chinese customer-support summarisation on a single 24 GB GPU? Apache or MIT only."
+)
 CHINESE = "中文客服摘要用哪个开源模型？单张 24GB 显卡，只要 Apache 或 MIT 许可证。"
 SMOL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 CLASSIFY = "Which model should classify our support tickets? Self-hosted, under 0.5B parameters."

@@ -1,0 +1,121 @@
+"""Merge what a turn states with what its thread said before: refine, replace, relax, add, or start anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skills.conversation.parse.signals import Signals
+from skills.conversation.request import Gpus, Request, Requirements, SkillName
+
+_LISTS = ("languages", "modalities", "licences")
+_CHOOSING: frozenset[SkillName] = frozenset({"recommend", "clarify"})
+_TURN_ONLY = ("candidates", "quantization")
+"""Said in a question or for a job, these do not bind later recommendations."""
+_SIZE = ("min_params_b", "max_params_b")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The requirements of the thread after a turn."""
+
+    requirements: Requirements
+    changed: tuple[str, ...]
+    is_follow_up: bool
+
+
+def merge(signals: Signals, skill: SkillName, stated: Mapping[str, Any]) -> Merged:
+    """What holds now, and which fields this turn stated or dropped."""
+    previous = signals.previous
+    if previous is None or is_fresh(signals, skill):
+        dropped = previous.requirements.stated() if previous and signals.reading.has("reset") else {}
+        return Merged(Requirements(**stated), _in_order({*stated, *dropped}), is_follow_up=False)
+    base = _inherited(previous, skill, stated)
+    kept = _kept(base, signals, stated) if skill in _CHOOSING | {"compare"} else dict(base)
+    said = _combined(kept, signals, stated)
+    merged = _consistent({**kept, **said}, base, said)
+    changed = {*said, *(field for field in {*base, *merged} if base.get(field) != merged.get(field))}
+    return Merged(Requirements(**merged), _in_order(changed), _builds_on(signals, skill, bool(changed)))
+
+
+def is_fresh(signals: Signals, skill: SkillName) -> bool:
+    """A reset, or a full new request: a task and a wish for a model, with nothing that refines."""
+    reading = signals.reading
+    if reading.has("reset"):
+        return True
+    refines = (
+        reading.has("what_if", "what_if") or reading.has("refine", "strong") or reading.has_any("add", "more")
+    )
+    opens_with_particle = any(match.start == 0 for match in reading.all("what_if", "particle"))
+    is_full = skill == "recommend" and signals.asks_choice is not None and "task" in signals.fields
+    return is_full and not refines and not opens_with_particle and not signals.points_back
+
+
+def _inherited(previous: Request, skill: SkillName, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The thread's fields, without those that only the last turn's question or job was about."""
+    held = {name: value for name, value in previous.requirements if value is not None}
+    if previous.skill in _CHOOSING or previous.skill == skill:
+        return held
+    passing = [field for field in _TURN_ONLY if field in previous.changed and field not in stated]
+    return {name: value for name, value in held.items() if name not in passing}
+
+
+def _kept(base: Mapping[str, Any], signals: Signals, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The thread's fields that this turn does not take back."""
+    kept = {name: value for name, value in base.items() if name not in signals.statement.relaxed}
+    for field, category in (("languages", "language"), ("licences", "licence"), ("modalities", "modality")):
+        kept = _without(kept, field, signals.reading.denied(category))
+    for field in ("hosting", "priority", "task"):
+        if kept.get(field) in signals.reading.denied(field) and field not in stated:
+            kept.pop(field)
+    if not set(_SIZE).isdisjoint(stated):
+        kept = {name: value for name, value in kept.items() if name not in _SIZE}
+    return kept
+
+
+def _without(kept: dict[str, Any], field: str, denied: tuple[str, ...]) -> dict[str, Any]:
+    left = tuple(value for value in kept.get(field) or () if value not in denied)
+    rest = {name: value for name, value in kept.items() if name != field}
+    return {**rest, field: left} if left else rest
+
+
+def _combined(kept: Mapping[str, Any], signals: Signals, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """ "Also Japanese" adds to a list, "what about Japanese" replaces it."""
+    if not signals.reading.has("add"):
+        return dict(stated)
+    return {
+        field: tuple(dict.fromkeys([*kept[field], *value])) if field in _LISTS and field in kept else value
+        for field, value in stated.items()
+        if field != "task" or field not in kept
+    }
+
+
+def _consistent(merged: dict[str, Any], base: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """GPUs and total memory that contradict each other: what this turn says wins."""
+    gpus, known = stated.get("gpus"), base.get("gpus")
+    if "max_memory_gib" in stated and gpus is None:
+        return {name: value for name, value in merged.items() if name != "gpus"}
+    if gpus is None or "max_memory_gib" in stated:
+        return merged
+    if gpus.name is None and known is not None and known.memory_gib:
+        same = Gpus(name=known.name, count=gpus.count, memory_gib=known.memory_gib)
+        return {**merged, "gpus": same, "max_memory_gib": same.count * known.memory_gib}
+    return {name: value for name, value in merged.items() if name != "max_memory_gib"}
+
+
+def _builds_on(signals: Signals, skill: SkillName, has_changed: bool) -> bool:
+    if skill in ("help", "decline"):
+        return False
+    if skill in _CHOOSING or skill == "explain":
+        return True
+    refers = (
+        signals.points_back
+        or signals.reading.has("what_if", "what_if")
+        or signals.reading.has("refine", "strong")
+    )
+    return refers or (skill in ("evaluate", "finetune") and has_changed and not signals.names_models)
+
+
+def _in_order(fields: Mapping[str, Any] | set[str]) -> tuple[str, ...]:
+    return tuple(field for field in Requirements.model_fields if field in fields)

@@ -1,0 +1,204 @@
+"""Read what the asker runs on: "two A100 80G", "16GB 显存", "M2 Mac 32GB" -> GPUs and total memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from skills.conversation.parse.lexicon import load, words
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.reading import Reading
+from skills.conversation.request import Gpus
+
+_GIB_PER_UNIT = {"gib": 1.0, "tib": 1024.0, "mib": 1 / 1024}
+_MOST_DEVICES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    name: str
+    count: int
+    memory_gib: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """All that the hardware words of one turn are judged by."""
+
+    reading: Reading
+    quantities: Sequence[Quantity]
+    memories: Sequence[Quantity]
+
+
+def read_hardware(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
+    """`gpus` and `max_memory_gib`, as far as they are stated."""
+    memories = [q for q in quantities if _is_usable_memory(reading, q)]
+    scene = _Scene(reading, quantities, _video_memory_first(reading, memories))
+    devices = [_device(scene, match) for match in _device_matches(scene)]
+    return _of_devices(scene, devices) if devices else _of_memory(scene)
+
+
+def _device_matches(scene: _Scene) -> list[Match]:
+    """Named devices; "laptop", "CPU" and "Mac" only where nothing says more."""
+    found = [match for match in scene.reading.stated("gpu") if _is_meant(scene, match)]
+    named = [match for match in found if not _fact(match.value, "is_generic")]
+    has_gpu_words = _speaks_of_gpus(scene, found) or _kinds_of_memory(scene) & {"vram"}
+    generic = [match for match in found if match.value != "CPU" or not has_gpu_words]
+    return list({match.value: match for match in reversed(named or generic[:1])}.values())[::-1]
+
+
+def _speaks_of_gpus(scene: _Scene, found: Sequence[Match]) -> bool:
+    """True for "a GPU" anywhere but in "no GPU" itself."""
+    inside = {position for match in found for position in range(match.start, match.end)}
+    return any(match.start not in inside for match in scene.reading.all("gpu_word"))
+
+
+def _is_meant(scene: _Scene, match: Match) -> bool:
+    """False for "M2" without a Mac or a memory size near, and for "4090 rows"."""
+    unit = scene.reading.at(match.end, "unit")
+    if scene.reading.tokens[match.end - 1].is_number and unit and unit.value not in ("gpu", "gib"):
+        return False
+    if not _fact(match.value, "needs_context") or match.end - match.start > 2:
+        return True
+    return bool(scene.memories) or any(m.value == "Apple silicon" for m in scene.reading.all("gpu"))
+
+
+def _device(scene: _Scene, match: Match) -> _Device:
+    memory = _memory_of(scene, match)
+    count = _count_before(scene, memory.start if memory and memory.end <= match.start else match.start)
+    if count is None:
+        count = _count_after(scene, memory.end if memory and memory.start >= match.end else match.end)
+    known = _fact(match.value, "memory_gib")
+    memory_gib = _gib(memory) if memory else known
+    if memory and _is_total(scene, memory):
+        memory_gib = _gib(memory) / (count or 1)
+    return _Device(match.value, count or 1, memory_gib)
+
+
+def _memory_of(scene: _Scene, match: Match) -> Quantity | None:
+    """The memory size that stands by a device; for a Mac or a laptop, any in the turn."""
+    for memory in scene.memories:
+        if _linked(scene, match.end, memory.start) or _linked(scene, memory.end, match.start):
+            return memory
+    return scene.memories[0] if scene.memories and _fact(match.value, "memory_gib") is None else None
+
+
+def _of_devices(scene: _Scene, devices: Sequence[_Device]) -> dict[str, Any]:
+    totals = [d.count * d.memory_gib for d in devices if d.memory_gib is not None]
+    if len(devices) > 1:
+        is_choice = any(
+            scene.reading.gap(m.start, m.end) in ("or", "或", "还是")
+            for m in scene.reading.all("compare_weak")
+        )
+        return {"max_memory_gib": min(totals) if is_choice else sum(totals)} if totals else {}
+    device = devices[0]
+    gpus = Gpus(name=device.name, count=device.count, memory_gib=device.memory_gib)
+    return {"gpus": gpus, **({"max_memory_gib": totals[0]} if totals else {})}
+
+
+def _of_memory(scene: _Scene) -> dict[str, Any]:
+    """Memory or a number of cards, where no device is named."""
+    count = next((int(q.value) for q in scene.quantities if q.unit == "gpu" and _is_count(q)), None)
+    if not scene.memories:
+        return {} if count is None else {"gpus": Gpus(count=count)}
+    memory = min(scene.memories, key=_gib)
+    beside = _count_before(scene, memory.start)
+    count = beside if beside is not None else count
+    if count is None and not _is_of_card(scene, memory):
+        return {"max_memory_gib": _gib(memory)}
+    each = _gib(memory) / (count or 1) if _is_total(scene, memory) else _gib(memory)
+    return {"gpus": Gpus(count=count or 1, memory_gib=each), "max_memory_gib": each * (count or 1)}
+
+
+def _is_of_card(scene: _Scene, memory: Quantity) -> bool:
+    """True for "24 GB GPU" and "24G 显卡"."""
+    return scene.reading.near(memory.start, memory.end, "gpu_word", 2) is not None
+
+
+def _count_before(scene: _Scene, position: int) -> int | None:
+    """The number of devices before a device or its memory: "2x", "two", "两张"."""
+    for quantity in reversed(scene.quantities):
+        if _is_count(quantity) and quantity.end <= position and _linked(scene, quantity.end, position):
+            return int(quantity.value) * _machines(scene, quantity.start)
+    return None
+
+
+def _machines(scene: _Scene, position: int) -> int:
+    """The 2 of "2 nodes of 8xH100" and "两台 8 卡 A100"."""
+    for quantity in scene.quantities:
+        if quantity.unit == "machine" and quantity.end <= position and _linked(scene, quantity.end, position):
+            return max(int(quantity.value), 1)
+    return 1
+
+
+def _count_after(scene: _Scene, position: int) -> int | None:
+    """The number of devices after one: "A100 x2", "4090 两张"."""
+    for quantity in scene.quantities:
+        if _is_count(quantity) and quantity.start >= position and _linked(scene, position, quantity.start):
+            has_mark = scene.reading.gap(position, quantity.start).endswith(("x", "×", "*"))
+            return int(quantity.value) if has_mark or quantity.unit == "gpu" else None
+    return None
+
+
+def _is_count(quantity: Quantity) -> bool:
+    is_plain = quantity.unit in (None, "gpu") and quantity.scale is None and not quantity.is_negated
+    return is_plain and quantity.value == int(quantity.value) and 1 <= quantity.value <= _MOST_DEVICES
+
+
+def _linked(scene: _Scene, start: int, end: int) -> bool:
+    between = scene.reading.tokens[start:end]
+    return start <= end <= start + 4 and all(
+        token.text in words("text", "hardware_links") for token in between
+    )
+
+
+def _is_usable_memory(reading: Reading, quantity: Quantity) -> bool:
+    is_memory = quantity.unit in _GIB_PER_UNIT and not quantity.is_negated and quantity.value > 0
+    return is_memory and _kind_of_memory(reading, quantity) not in ("disk", "data")
+
+
+def _video_memory_first(reading: Reading, memories: Sequence[Quantity]) -> list[Quantity]:
+    """System memory counts only where no other is stated."""
+    video = [memory for memory in memories if _kind_of_memory(reading, memory) != "ram"]
+    return video or list(memories)
+
+
+def _kind_of_memory(reading: Reading, quantity: Quantity) -> str:
+    """vram, ram, disk or data, by the word beside it; Chinese often puts that word first."""
+    first = next((m for m in reading.all("memory_word") if m.value != "data"), None)
+    word_first = (
+        first is not None and first.start < quantity.start and first.end <= _first_memory(reading, quantity)
+    )
+    before = reading.before(quantity.start, "memory_word", 2)
+    after = reading.after(quantity.end, "memory_word", 1)
+    chosen = (before or after) if word_first else (after or before)
+    return chosen.value if chosen else ""
+
+
+def _first_memory(reading: Reading, quantity: Quantity) -> int:
+    units = [match.start for match in reading.all("unit") if match.value in _GIB_PER_UNIT]
+    return min([quantity.start + 1, *units])
+
+
+def _kinds_of_memory(scene: _Scene) -> set[str]:
+    return {_kind_of_memory(scene.reading, memory) for memory in scene.memories}
+
+
+def _is_total(scene: _Scene, memory: Quantity) -> bool:
+    return scene.reading.near(memory.start, memory.end, "total", 3) is not None
+
+
+def _gib(memory: Quantity) -> float:
+    return memory.value * _GIB_PER_UNIT[memory.unit or "gib"]
+
+
+def _fact(name: str, key: str) -> Any:
+    return _accelerators()[name].get(key)
+
+
+@lru_cache
+def _accelerators() -> dict[str, dict[str, Any]]:
+    return {accelerator["name"]: accelerator for accelerator in load("accelerators")["accelerators"]}

@@ -1,0 +1,272 @@
+"""Choose the skill that a turn asks for.
+
+The rules are tried in order and the first that holds decides. Each is a claim about the turn that can be read
+aloud; what counts as a cue is in the lexicons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.signals import Signals
+from skills.conversation.request import SkillName
+
+_JOB_SKILLS = ("evaluate", "finetune", "jobs")
+_SHORT = 4
+_VERY_SHORT = 2
+_WEAK_FIELDS = frozenset(
+    {"languages", "priority", "modalities", "finetune", "budget_usd_per_month", "hosting", "gpus"}
+)
+_WEAK_VERBS = frozenset({"test", "score", "measure", "try out", "try", "测 试", "实 测", "打 分"})
+"""Verbs that mean an evaluation only when something is named to be evaluated."""
+
+
+def choose_skill(signals: Signals) -> SkillName:
+    """The skill of the first rule that holds."""
+    return next(skill for skill, holds in _RULES if holds(signals))
+
+
+def _is_blank(s: Signals) -> bool:
+    return s.reading.text.is_blank
+
+
+def _is_foreign(s: Signals) -> bool:
+    return s.reading.text.is_foreign and not set(s.fields) - {"languages"} and not s.names_models
+
+
+def _is_hostile(s: Signals) -> bool:
+    """Orders to break the rules, or a wish for what is not theirs."""
+    if s.reading.has("injection", "hard"):
+        return True
+    return s.reading.has_any("injection", "secret") and s.asks_choice is None and not _has_limits(s)
+
+
+def _is_about_jobs(s: Signals) -> bool:
+    if s.asks_choice is not None and not s.reading.has("jobs_direct"):
+        return False
+    return s.reading.has("jobs_direct") or _has_job_words(s) or _continues_job(s)
+
+
+def _has_job_words(s: Signals) -> bool:
+    """A job and what one asks or orders of it."""
+    r = s.reading
+    is_job = r.has("jobs_noun", "noun")
+    if s.statement.job_id is not None and (is_job or r.has("jobs_cue") or s.n_words <= _SHORT):
+        return True
+    if is_job and (r.has("jobs_cue") or s.n_words <= _VERY_SHORT) and "task" not in s.fields:
+        return True
+    strong = [*r.all("jobs_cue", "status"), *r.all("jobs_cue", "cancel")]
+    softs = len(r.all("jobs_cue", "soft"))
+    works = r.all("jobs_noun", "work")
+    is_near = any(abs(cue.start - work.start) <= 6 for cue in strong for work in works)
+    return bool(works) and not r.has("how_much") and (is_near or (softs >= 2 and not s.model_targets))
+
+
+def _continues_job(s: Signals) -> bool:
+    """ "is it done yet?" and "cancel" after a job was started; "cancel" alone at any time."""
+    r = s.reading
+    has_order = r.has("jobs_cue", "cancel") and not s.statement.relaxed
+    if has_order and s.n_words <= _VERY_SHORT:
+        return True
+    if r.has("jobs_cue", "status") and r.has("pronoun") and s.n_words <= _SHORT and not s.fields:
+        return True
+    if s.previous is None or s.previous.skill not in _JOB_SKILLS or s.fields:
+        return False
+    return has_order or r.has("jobs_cue", "status") or len(r.all("jobs_cue", "soft")) >= 2
+
+
+def _is_help(s: Signals) -> bool:
+    if s.fields or s.names_models or s.asks_choice is not None:
+        return False
+    cues = s.reading.all("help")
+    is_clear = any(cue.end - cue.start >= 2 for cue in cues) or bool(cues and s.n_words <= _SHORT)
+    return is_clear or _is_greeting(s)
+
+
+def _is_greeting(s: Signals) -> bool:
+    """Nothing but a greeting or thanks."""
+    greeted = {i for match in s.reading.all("greeting") for i in range(match.start, match.end)}
+    words = [i for i, token in enumerate(s.reading.tokens) if token.is_word or token.is_han]
+    return bool(greeted) and len([i for i in words if i not in greeted]) <= 2 and not s.statement.relaxed
+
+
+def _starts_tuning(s: Signals) -> bool:
+    return _first_act(s) == "finetune"
+
+
+def _starts_evaluation(s: Signals) -> bool:
+    return _first_act(s) == "evaluate"
+
+
+def _first_act(s: Signals) -> str | None:
+    """The job that the turn orders first, if it orders one."""
+    acts = [m for kind in ("finetune", "evaluate") for m in s.reading.all(kind, "verb") if _is_act(s, m)]
+    if acts:
+        return min(acts, key=lambda match: (match.start, match.category)).category
+    return s.previous.skill if s.previous and _completes_job(s) else None
+
+
+def _is_act(s: Signals, verb: Match) -> bool:
+    """An order to evaluate or tune, with something to do it to."""
+    if s.reading.is_negated(verb.start) or _is_asked_about(s, verb):
+        return False
+    if s.statement.dataset is None and s.reading.near(verb.start, verb.end, "later", 6):
+        return False
+    choice = s.asks_choice
+    is_ordered = s.starts_clause(verb.start) or s.order_before(verb.start) is not None
+    if choice is not None and (choice.start < verb.start or not is_ordered):
+        return False
+    if s.model_targets:
+        return True
+    if s.reading.gap(verb.start, verb.end) in _WEAK_VERBS and s.statement.dataset is None:
+        return False
+    return is_ordered and (s.statement.dataset is not None or not ("task" in s.fields or _has_limits(s)))
+
+
+def _is_asked_about(s: Signals, verb: Match) -> bool:
+    """The verb is what a question is about: "how do I evaluate", "微调需要多少显存"."""
+    r = s.reading
+    start = s.clause_start(verb.start)
+    asking = [m for c in ("how", "which", "define", "why", "how_much") for m in r.all(c)]
+    if any(start <= match.start < verb.start for match in asking) or r.has("how_much"):
+        return True
+    if any(match.start >= verb.end for match in r.all("define")) or r.has("why"):
+        return True
+    is_ordered = s.order_before(verb.start) is not None
+    is_gerund = r.gap(verb.start, verb.end).endswith("ing") and s.is_question
+    return not is_ordered and (s.yes_no is not None or is_gerund)
+
+
+def _completes_job(s: Signals) -> bool:
+    """A data set, a model or a quantization, given after a job was asked for without it."""
+    if s.previous is None or s.previous.skill not in ("evaluate", "finetune"):
+        return False
+    if s.asks_choice is not None or s.asks_knowledge or set(s.fields) - {"quantization", "finetune"}:
+        return False
+    has_piece = s.statement.dataset or s.statement.quantizations or s.model_targets
+    return bool(has_piece) and not s.reading.has_any("compare", "why")
+
+
+def _asks_reasons(s: Signals) -> bool:
+    """Why the last answer is what it is."""
+    r = s.reading
+    is_about_answer = s.names_models or s.points_back or bool(s.statement.rejected)
+    if r.has("explain_result") and (s.previous is not None or s.shown):
+        return True
+    if r.has("why"):
+        is_short = s.n_words <= _SHORT + 1
+        addresses_us = any(token.text in ("you", "your", "你", "您") for token in r.tokens)
+        if s.previous is not None and (s.n_words <= _VERY_SHORT or (addresses_us and r.has("why_pick"))):
+            return True
+        return is_about_answer and (r.has("why_pick") or is_short)
+    if (
+        any(r.gap(m.start, m.end).startswith(("explain", "解 释")) for m in r.all("define"))
+        and s.statement.names_rank
+    ):
+        return True
+    return s.names_models and bool(s.shown) and _says_what_about(s) and not s.fields
+
+
+def _says_what_about(s: Signals) -> bool:
+    heard = {s.reading.gap(match.start, match.end) for match in s.reading.all("what_if")}
+    return bool(heard & {"what about", "how about", "and", "呢"}) and s.n_words <= 2 * _SHORT
+
+
+def _is_comparison(s: Signals) -> bool:
+    r = s.reading
+    subjects = len(s.statement.mentions) + len(s.statement.ranks)
+    if s.statement.names_rank and not s.statement.ranks:
+        subjects += 1
+    if subjects == 1 and r.has("pronoun") and s.pointed_at:
+        subjects += 1
+    if r.has("compare") and (subjects >= 2 or (s.pointed_at and r.has("pronoun", "them"))):
+        return True
+    links = {r.gap(match.start, match.end) for match in r.all("compare_weak")}
+    is_alternative = not links.isdisjoint({"or", "than", "还 是", "或", "比"})
+    is_choice = not s.asks_knowledge or r.has_any("which", "choose")
+    names_several = len(s.statement.mentions) >= 2 and is_choice
+    return subjects >= 2 and (is_alternative or names_several) and not r.has("how_much")
+
+
+def _is_off_topic(s: Signals) -> bool:
+    """Something else altogether, or work for a chat bot rather than a choice of one."""
+    r = s.reading
+    if r.has("chore") and not (r.has("model_noun") or s.names_models) and not _has_limits(s):
+        return True
+    return r.has("off_topic") and not s.is_ours
+
+
+def _has_limits(s: Signals) -> bool:
+    return bool(set(s.fields) - _WEAK_FIELDS - {"task"})
+
+
+def _is_knowledge(s: Signals) -> bool:
+    if not s.asks_knowledge or s.asks_choice is not None or _is_follow_up_wish(s):
+        return False
+    wants_how = s.reading.has("how") and not s.reading.has_any("evaluate", "finetune", "how_much", "define")
+    if wants_how and "task" in s.fields and _has_limits(s) and not s.names_models:
+        return False
+    is_about_shown = bool(s.statement.ranks) or (
+        s.points_back and (bool(s.fields) or s.reading.has("field_word"))
+    )
+    return s.is_ours or is_about_shown or ("task" in s.fields and s.reading.has_any("define", "how"))
+
+
+def _is_follow_up_wish(s: Signals) -> bool:
+    """ "what if we only have 16 GB?", "French too?": a question in form, a changed request in fact."""
+    r = s.reading
+    is_asked = r.has_any("define", "how", "how_much", "why") or (s.yes_no is not None and r.has("how_much"))
+    is_change = bool(s.fields or s.statement.relaxed or s.takes_back)
+    has_cue = r.has_any("what_if", "refine", "add") and (s.previous is not None or s.yes_no is None)
+    return is_change and has_cue and not is_asked and not s.weighs_techniques
+
+
+def _is_wish(s: Signals) -> bool:
+    """A model is asked for, or a limit is stated that narrows the choice."""
+    if s.asks_choice is not None:
+        return bool(s.fields or s.names_models or _has_thread(s) or s.takes_back)
+    if s.previous is not None:
+        return bool(s.fields or s.statement.relaxed or s.takes_back) or s.reading.has_any("more", "resize")
+    is_enough = _has_limits(s) or "task" in s.fields
+    return is_enough or (bool(s.fields) and s.is_ours)
+
+
+def _has_thread(s: Signals) -> bool:
+    return s.previous is not None and s.previous.requirements != type(s.previous.requirements)()
+
+
+def _names_a_model(s: Signals) -> bool:
+    return s.names_models or bool(s.statement.ranks)
+
+
+def _is_on_topic(s: Signals) -> bool:
+    return (
+        s.is_ours
+        or s.asks_choice is not None
+        or s.reading.has_any("reset", "more", "choose", "gpu")
+        or s.statement.dataset is not None
+    )
+
+
+def _always(_: Signals) -> bool:
+    return True
+
+
+_RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
+    ("clarify", _is_blank),
+    ("help", _is_foreign),
+    ("decline", _is_hostile),
+    ("jobs", _is_about_jobs),
+    ("help", _is_help),
+    ("finetune", _starts_tuning),
+    ("evaluate", _starts_evaluation),
+    ("explain", _asks_reasons),
+    ("compare", _is_comparison),
+    ("decline", _is_off_topic),
+    ("answer", _is_knowledge),
+    ("recommend", _is_wish),
+    ("answer", _names_a_model),
+    ("clarify", _is_on_topic),
+    ("decline", _always),
+)

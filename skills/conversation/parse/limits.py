@@ -1,0 +1,121 @@
+"""Read how long the input is and how large the model may be: "128k", "200-page PDFs", "7B以下"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skills.conversation.parse.lexicon import load, words
+from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.reading import Reading
+
+_LEAST_CONTEXT_TOKENS = 2000
+"""Less is the length of an output ("a 100-word summary"), not a limit on models."""
+_MOST_CONTEXT_TOKENS = 20_000_000
+_MOST_UNASKED_TOKENS = 2_100_000
+"""More is a volume, unless context is spoken of."""
+_ABOUT_FRAC = 0.15
+"""A "7B model" is one of 6 to 8 billion."""
+_BILLION = 1e9
+_BILLION_SCALES = frozenset({"b", "bn", "billion", "亿"})
+_OTHER_SCALES = frozenset({"m", "million", "t", "trillion", "万", "mn"})
+_ACTIVE = frozenset({"active", "activated", "激"})
+"""Parameters used per token are not the size of the model."""
+_PARAM_RANGE_B = (0.01, 5000.0)
+
+
+def read_context(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
+    """`min_context_tokens`: the longest input that is spoken of."""
+    lengths = [length for q in quantities if (length := _tokens(reading, q)) is not None]
+    fitting = [length for length in lengths if _LEAST_CONTEXT_TOKENS <= length <= _MOST_CONTEXT_TOKENS]
+    return {"min_context_tokens": round(max(fitting))} if fitting else {}
+
+
+def _tokens(reading: Reading, quantity: Quantity) -> float | None:
+    """The quantity in tokens, if it is a length of text."""
+    if quantity.is_negated or quantity.is_money:
+        return None
+    constants = load("units")["constants"]
+    per_unit = {
+        "token": 1.0,
+        "char": constants["tokens_per_chinese_char"],
+        "word": constants["tokens_per_english_word"],
+        "page": constants["tokens_per_page"],
+    }
+    if quantity.unit in per_unit:
+        tokens = quantity.value * float(per_unit[quantity.unit])
+        is_volume = tokens > _MOST_UNASKED_TOKENS and not _is_by_context_word(reading, quantity)
+        return None if is_volume or _is_rate(reading, quantity) else tokens
+    return quantity.value if quantity.unit is None and _is_context(reading, quantity) else None
+
+
+def _is_rate(reading: Reading, quantity: Quantity) -> bool:
+    """Pages a day say how much there is to do, not how long one input is."""
+    return (
+        reading.after(quantity.end, "period", 2) is not None
+        or reading.before(quantity.start, "period", 2) is not None
+    )
+
+
+def _is_context(reading: Reading, quantity: Quantity) -> bool:
+    """A bare number is a context length beside that word; "128k" is one by itself."""
+    if _is_by_context_word(reading, quantity):
+        return quantity.scale in (None, "k", "m", "w", "万", "million", "thousand")
+    return quantity.scale == "k" and not _counts_things(reading, quantity)
+
+
+def _is_by_context_word(reading: Reading, quantity: Quantity) -> bool:
+    return reading.near(quantity.start, quantity.end, "context_word", 4) is not None
+
+
+def _counts_things(reading: Reading, quantity: Quantity) -> bool:
+    """True for "5k conversations", false for "128k, MIT" and "128k with tools"."""
+    following = reading.tokens[quantity.end] if quantity.end < len(reading.tokens) else None
+    return (
+        following is not None and following.is_word and following.text not in words("text", "after_a_length")
+    )
+
+
+def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
+    """`min_params_b` and `max_params_b`."""
+    sizes = [q for q in quantities if not q.is_negated and _is_param_count(reading, q)]
+    lows = [_low(q) for q in sizes if q.bound != "max"]
+    highs = [_high(q) for q in sizes if q.bound != "min"]
+    fields: dict[str, Any] = {}
+    if lows:
+        fields["min_params_b"] = round(min(lows), 3)
+    if highs:
+        fields["max_params_b"] = round(max(highs), 3)
+    return fields
+
+
+def _is_param_count(reading: Reading, quantity: Quantity) -> bool:
+    billions = quantity.value / _BILLION
+    nearby = reading.gap(quantity.end - 1, quantity.end + 1).split()
+    if (
+        not _ACTIVE.isdisjoint(nearby)
+        or quantity.is_money
+        or not _PARAM_RANGE_B[0] <= billions <= _PARAM_RANGE_B[1]
+    ):
+        return False
+    if quantity.unit == "param":
+        return True
+    if quantity.unit is not None:
+        return False
+    has_noun = reading.after(quantity.end, "model_noun", 2) or _follows_size_word(reading, quantity)
+    return quantity.scale in _BILLION_SCALES or (quantity.scale in _OTHER_SCALES and bool(has_noun))
+
+
+def _follows_size_word(reading: Reading, quantity: Quantity) -> bool:
+    before = reading.before(quantity.start, "field_word", 4)
+    return before is not None and before.value == "size"
+
+
+def _low(quantity: Quantity) -> float:
+    billions = quantity.value / _BILLION
+    return billions if quantity.bound == "min" else billions * (1 - _ABOUT_FRAC)
+
+
+def _high(quantity: Quantity) -> float:
+    billions = quantity.value / _BILLION
+    return billions if quantity.bound == "max" else billions * (1 + _ABOUT_FRAC)

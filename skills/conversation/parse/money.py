@@ -1,0 +1,151 @@
+"""Read prices, budgets and volumes: "$0.50 per million tokens", "每月 2000 元", "50M tokens a month"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skills.conversation.parse.lexicon import load
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.reading import Reading
+
+_MTOK = 1_000_000
+_ONE_OF_THESE_IS_A_PRICE_BASE = (1_000.0, 1_000_000.0)
+_LEAST_BUDGET = 10
+_REACH_AFTER = 3
+_REACH_BEFORE = 7
+_SHORT_PERIODS = frozenset({"hour", "minute", "second", "request"})
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What a turn says about money and volume, and the quantities that it says it with."""
+
+    fields: dict[str, Any]
+    used: frozenset[Quantity]
+
+
+def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
+    """`max_usd_per_mtok`, `budget_usd_per_month` and `tokens_per_month`, as far as they are stated."""
+    fields: dict[str, Any] = {}
+    used: set[Quantity] = set()
+    for amount in _amounts(reading, quantities):
+        used.add(amount)
+        base = _price_base(reading, quantities, amount)
+        if base is not None:
+            fields["max_usd_per_mtok"] = _rounded(_usd(amount) * _MTOK / base.tokens)
+            used |= base.used
+        elif (budget := _monthly(reading, amount)) is not None:
+            fields["budget_usd_per_month"] = _rounded(budget)
+    volume = _volume(
+        reading, [q for q in quantities if q not in used], has_budget="budget_usd_per_month" in fields
+    )
+    return Money(fields | volume.fields, frozenset(used) | volume.used)
+
+
+def _amounts(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
+    """Sums of money. A budget without a currency is in the one that goes with the language."""
+    for quantity in quantities:
+        if quantity.is_negated:
+            continue
+        if quantity.is_money:
+            yield quantity
+        elif quantity.unit is None and quantity.value >= _LEAST_BUDGET and _follows_budget(reading, quantity):
+            yield replace(quantity, unit="cny" if reading.language == "zh" else "usd", is_money=True)
+
+
+def _follows_budget(reading: Reading, quantity: Quantity) -> bool:
+    word = reading.before(quantity.start, "budget_word", 4)
+    return word is not None and reading.gap(word.start, word.end) in ("budget", "预 算")
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    tokens: float
+    used: frozenset[Quantity] = frozenset()
+
+
+def _price_base(reading: Reading, quantities: Sequence[Quantity], amount: Quantity) -> _Base | None:
+    """How many tokens an amount pays for: "per million tokens", "百万 token 2 元"."""
+    phrase = reading.after(amount.end, "per_tokens", 4) or reading.before(amount.start, "per_tokens", 5)
+    if phrase is not None:
+        return _Base(float(phrase.value))
+    for quantity in quantities:
+        distance = max(quantity.start - amount.end, amount.start - quantity.end)
+        is_base = quantity.unit == "token" and quantity.value in _ONE_OF_THESE_IS_A_PRICE_BASE
+        if is_base and distance <= 4 and _period(reading, quantity) is None:
+            return _Base(quantity.value, frozenset({quantity}))
+    return None
+
+
+def _monthly(reading: Reading, amount: Quantity) -> float | None:
+    """Dollars a month. A budget without a period is taken as a monthly one."""
+    period = _period(reading, amount)
+    if period is None:
+        has_word = reading.before(amount.start, "budget_word", 5) or reading.after(
+            amount.end, "budget_word", 3
+        )
+        return _usd(amount) if has_word else None
+    if period.value in _SHORT_PERIODS:
+        return None
+    return _usd(amount) * _months(period)
+
+
+def _volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget: bool) -> Money:
+    """Tokens a month, said directly or as requests times tokens a request."""
+    tokens = [q for q in quantities if q.unit == "token" and not q.is_negated]
+    by_requests = _requests(reading, quantities, tokens)
+    if by_requests is not None:
+        return by_requests
+    for quantity in tokens:
+        period = _period(reading, quantity)
+        if period is not None and period.value not in _SHORT_PERIODS:
+            return Money(
+                {"tokens_per_month": _rounded(quantity.value * _months(period))}, frozenset({quantity})
+            )
+    large = [q for q in tokens if q.value >= _MTOK and not reading.near(q.start, q.end, "context_word", 4)]
+    if has_budget and large:
+        return Money({"tokens_per_month": large[0].value}, frozenset(large[:1]))
+    speeds = frozenset(q for q in tokens if _period(reading, q) is not None)
+    return Money({}, speeds)
+
+
+def _requests(reading: Reading, quantities: Sequence[Quantity], tokens: Sequence[Quantity]) -> Money | None:
+    requests = next((q for q in quantities if q.unit == "request" and _period(reading, q)), None)
+    if requests is None or not tokens:
+        return None
+    period = _period(reading, requests)
+    months = _months(period) if period and period.value not in ("request",) else 0.0
+    each = tokens[0]
+    return (
+        Money({"tokens_per_month": _rounded(requests.value * months * each.value)}, frozenset({each}))
+        if months
+        else None
+    )
+
+
+def _period(reading: Reading, quantity: Quantity) -> Match | None:
+    """ "a month" after the quantity, or "每月" and "monthly" before it, nearest first."""
+    after = reading.after(quantity.end, "period", _REACH_AFTER)
+    if after is not None and not _has_quantity_between(reading, quantity.end, after.start):
+        return after
+    before = reading.before(quantity.start, "period", _REACH_BEFORE)
+    return before if before and not _has_quantity_between(reading, before.end, quantity.start) else None
+
+
+def _has_quantity_between(reading: Reading, start: int, end: int) -> bool:
+    return any(token.is_number for token in reading.tokens[start:end])
+
+
+def _usd(amount: Quantity) -> float:
+    return amount.value * float(load("units")["constants"]["usd_per"][amount.unit])
+
+
+def _months(period: Match) -> float:
+    return float(load("units")["constants"]["months_per"][period.value])
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,166 @@
+"""Find lexicon phrases in a text: tokens -> matches with a category, a value and a place.
+
+All lexicons share one trie, so a turn is read once however many phrases are known. In a phrase, `summari*`
+stands for every word that begins so. Filler words inside a phrase are passed over, and a match that lies
+inside a longer one is dropped: "third" in "third party", the negation in "nothing may leave".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
+from typing import Any
+
+from skills.conversation.parse.lexicon import load, words
+from skills.conversation.parse.text import Token
+
+PHRASE_LEXICONS = (
+    "accelerators",
+    "domain",
+    "intents",
+    "languages",
+    "licences",
+    "models",
+    "preferences",
+    "references",
+    "tasks",
+    "units",
+)
+_END = ""
+_PHRASE_TOKEN = re.compile(r"(\s*)([a-z]+n't|[a-z]+\*?|\d+(?:\.\d+)?|[\u3400-\u9fff]|\S)")
+_MIN_PREFIX = 3
+_MAX_FILLERS = 3
+_KEPT_INSIDE = frozenset({"model_noun", "pronoun", "job_number_lead"})
+"""An "open model" says how it is hosted and is still a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A known phrase in a text, by token positions (half-open)."""
+
+    category: str
+    value: str
+    start: int
+    end: int
+
+    def covers(self, position: int) -> bool:
+        """True when the token at `position` belongs to it."""
+        return self.start <= position < self.end
+
+
+class Node(dict[str, "Node"]):
+    """One step in the trie; `ends` holds what is known by the phrase that ends here."""
+
+    __slots__ = ("ends",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[tuple[str, str]] = []
+
+
+class Phrasebook:
+    """Every phrase of the lexicons, ready to be looked for."""
+
+    def __init__(self, entries: Iterable[tuple[str, str, str]]) -> None:
+        """Take (category, value, phrase)."""
+        self._root = Node()
+        self._prefixes: set[str] = set()
+        self.vocabulary: set[str] = set()
+        self._fillers = words("text", "fillers")
+        for category, value, phrase in entries:
+            self._add(category, value, phrase)
+
+    def find(self, tokens: Sequence[Token]) -> list[Match]:
+        """Every match that no longer one contains, from left to right."""
+        found = [match for start in range(len(tokens)) for match in self._longest_at(tokens, start)]
+        return list(_outermost(found))
+
+    def knows(self, word: str) -> bool:
+        """True when some phrase holds this word, or a prefix of it."""
+        return word in self.vocabulary or any(key in self._prefixes for key in _prefix_keys(word))
+
+    def _add(self, category: str, value: str, phrase: str) -> None:
+        node = self._root
+        previous = " "
+        for gap, token in _PHRASE_TOKEN.findall(phrase):
+            joined = not gap and _is_ascii_alnum(previous) and _is_ascii_alnum(token)
+            node = node.setdefault("+" + token if joined else token, Node())
+            previous = token
+            self.vocabulary.add(token)
+            if token.endswith("*"):
+                self._prefixes.add(token)
+        node.ends.append((category, value))
+
+    def _longest_at(self, tokens: Sequence[Token], start: int) -> Iterator[Match]:
+        longest: dict[tuple[str, str], int] = {}
+        paths = [(self._root, start, 0)]
+        while paths:
+            node, at, fillers = paths.pop()
+            if at == len(tokens):
+                continue
+            for child in self._children(node, tokens[at]):
+                paths.append((child, at + 1, fillers))
+                longest.update({end: at + 1 for end in child.ends if longest.get(end, 0) <= at})
+            if node is not self._root and fillers < _MAX_FILLERS and tokens[at].text in self._fillers:
+                paths.append((node, at + 1, fillers + 1))
+        for (category, value), end_at in longest.items():
+            yield Match(category, value, start, end_at)
+
+    def _children(self, node: Node, token: Token) -> Iterator[Node]:
+        return (node[key] for key in self._keys(token) if key in node)
+
+    def _keys(self, token: Token) -> Iterator[str]:
+        yield token.text
+        if token.joined:
+            yield "+" + token.text
+        if token.is_word and len(token.text) >= _MIN_PREFIX:
+            for key in _prefix_keys(token.text):
+                if key in self._prefixes:
+                    yield key
+
+
+@lru_cache
+def phrasebook() -> Phrasebook:
+    """The phrasebook of all lexicon files."""
+    return Phrasebook(entry for name in PHRASE_LEXICONS for entry in _entries(load(name)))
+
+
+def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Phrases are under `phrases: {category: {value: [phrase, ...]}}`, accelerators in a list of their own."""
+    for accelerator in content.get("accelerators", ()):
+        for alias in accelerator["aliases"]:
+            yield "gpu", accelerator["name"], alias
+    for (a, source), (b, target) in permutations(content.get("one_char_names", {}).items(), 2):
+        for pattern in content["pairs"]:
+            phrase = pattern.format(a=a, b=b)
+            yield from (("language", source, phrase), ("language", target, phrase))
+            if "译" in phrase or "翻" in phrase:
+                yield "task", "translation", phrase
+    for category, values in content.get("phrases", {}).items():
+        for value, listed in values.items():
+            for phrase in listed:
+                if not isinstance(phrase, str):
+                    raise TypeError(f"{phrase!r} in {category}.{value} of the lexicon needs quotes")
+                yield category, str(value), phrase
+
+
+def _outermost(matches: Iterable[Match]) -> Iterator[Match]:
+    furthest, span = 0, (0, 0)
+    for match in sorted(matches, key=lambda m: (m.start, -m.end)):
+        is_outermost = match.end > furthest or (match.start, match.end) == span
+        if is_outermost or match.category in _KEPT_INSIDE:
+            yield match
+        if match.end > furthest:
+            furthest, span = match.end, (match.start, match.end)
+
+
+@lru_cache(maxsize=4096)
+def _prefix_keys(word: str) -> tuple[str, ...]:
+    return tuple(word[:length] + "*" for length in range(_MIN_PREFIX, len(word) + 1))
+
+
+def _is_ascii_alnum(token: str) -> bool:
+    return token[0].isascii() and token[0].isalnum()

@@ -1,0 +1,134 @@
+"""Read what a turn points at: ranks of the last answer, a data set, a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from skills.conversation.parse.numbers import number_at
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.reading import Reading
+
+_FILE = re.compile(
+    r"(?<![\w/.~\\-])((?:~|\.{1,2}|[A-Za-z]:)?[\\/]?(?:[\w\u4e00-\u9fff.-]{1,80}[\\/]){0,12}"
+    r"[\w\u4e00-\u9fff-][\w\u4e00-\u9fff.-]{0,80}\.(?:csv|tsv|jsonl|json|parquet|xlsx))(?![A-Za-z0-9_])",
+    re.IGNORECASE,
+)
+_LATIN_FILE = re.compile(r"[A-Za-z0-9_~.\\/-][\w.\\/~-]*$", re.ASCII)
+_MOST_DIGITS_OF_A_JOB = 9
+
+
+def read_ranks(reading: Reading, shown: Sequence[str], recent: Sequence[str]) -> tuple[str, ...]:
+    """Ids of the models that the turn points at: "the first one", "前两名" of those shown, "both" of the recent ones."""
+    picked: list[str] = []
+    for match in _rank_matches(reading):
+        is_group = match.value in ("all", "both") and len(recent) > 1
+        picked += (
+            recent
+            if is_group
+            else [shown[rank] for rank in _ranks(reading, match, len(shown)) if rank < len(shown)]
+        )
+    return tuple(dict.fromkeys(picked))
+
+
+def has_rank(reading: Reading) -> bool:
+    """True when the turn names a rank, whether or not anything was shown."""
+    return any(True for _ in _rank_matches(reading))
+
+
+def _rank_matches(reading: Reading) -> Iterator[Match]:
+    found = [*reading.all("ordinal"), *reading.all("leading")]
+    for match in sorted(found, key=lambda m: m.start):
+        if match.category == "ordinal" or _count_after(reading, match) is not None:
+            yield match
+
+
+def _ranks(reading: Reading, match: Match, shown: int) -> range:
+    if match.category == "leading":
+        return range(_count_after(reading, match) or 0)
+    if match.value == "last":
+        return range(max(shown - 1, 0), shown)
+    if match.value in ("all", "both"):
+        return range(shown if match.value == "all" else 2)
+    rank = int(match.value)
+    return range(rank - 1, rank)
+
+
+def _count_after(reading: Reading, match: Match) -> int | None:
+    """The number of "top three" and "前两名"; not of "top 5%" or "first 100 rows"."""
+    if match.end >= len(reading.tokens):
+        return None
+    number = number_at(reading.tokens, match.end)
+    if number is None or number.scale or not 2 <= number.value <= 20 or number.value != int(number.value):
+        return None
+    unit = reading.at(number.end, "unit")
+    return None if unit and unit.value not in ("gpu", "param") else int(number.value)
+
+
+def find_file(reading: Reading) -> tuple[str, int, int] | None:
+    """A data file that the turn names, with its case kept, and its place in the text."""
+    found = _FILE.search(reading.text.cased)
+    if found is None:
+        return None
+    path = _without_chinese_lead(found.group(1))
+    return path, found.end(1) - len(path), found.end(1)
+
+
+def named_sample(reading: Reading, *, is_certain: bool) -> str | None:
+    """`tickets`, the sample data set, by its own name: after "on our", or anywhere if a data set is meant for certain."""
+    found = reading.all("dataset_word")
+    return next((m.value for m in found if is_certain or reading.before(m.start, "dataset_lead", 2)), None)
+
+
+def _without_chinese_lead(path: str) -> str:
+    """用tickets.csv -> tickets.csv: Chinese is written without spaces, so a verb may stick to the name."""
+    if path.isascii():
+        return path
+    latin = _LATIN_FILE.search(path)
+    if latin is not None and latin.group().rpartition(".")[0]:
+        return latin.group()
+    return path.lstrip("用在拿对把以")
+
+
+def read_rows(quantities: Sequence[Quantity]) -> int | None:
+    """How many rows of a data set to use: "on 100 rows"."""
+    rows = (q.value for q in quantities if q.unit == "row" and q.value >= 1 and q.value == int(q.value))
+    return next((int(value) for value in rows), None)
+
+
+def read_job(reading: Reading) -> str | None:
+    """The number in "job 12", "#12", "12 号任务"."""
+    for match in reading.all("job_number_lead"):
+        at = match.end
+        while at < len(reading.tokens) and reading.tokens[at].text in (
+            "#",
+            "号",
+            "no",
+            ".",
+            "-",
+            "id",
+            "编",
+            "number",
+        ):
+            at += 1
+        if at < len(reading.tokens) and _is_job_number(reading, at, match):
+            return reading.tokens[at].text
+        if (
+            match.start >= 2
+            and reading.tokens[match.start - 1].text == "号"
+            and reading.tokens[match.start - 2].is_number
+        ):
+            return reading.tokens[match.start - 2].text
+    return None
+
+
+def _is_job_number(reading: Reading, at: int, lead: Match) -> bool:
+    token = reading.tokens[at]
+    if not (token.text.isdigit() and len(token.text) <= _MOST_DIGITS_OF_A_JOB):
+        return False
+    unit = reading.at(at + 1, "unit")
+    is_plain_hash = (
+        reading.gap(lead.start, lead.end) == "#" and len(token.text) < 2 and reading.has("ordinal")
+    )
+    return unit is None and not is_plain_hash

@@ -1,0 +1,180 @@
+"""Turn numbers and what stands around them into quantities: value, unit, bound, negation.
+
+Fields do not parse numbers themselves: each picks the quantities whose unit is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from skills.conversation.parse.numbers import Number, number_at
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.reading import Reading
+
+Bound = Literal["max", "min", "about", "exact"]
+
+_BOUND_REACH = 3
+_BOUNDS: tuple[tuple[str, Bound], ...] = (("at_most", "max"), ("at_least", "min"), ("about", "about"))
+_FLIPPED: dict[Bound, Bound] = {"max": "min", "min": "max", "about": "about", "exact": "exact"}
+_OWNERS_OF_DIGITS = ("gpu", "quantization", "licence", "per_tokens", "not_a_model")
+"""Numbers inside these phrases belong to the phrase: 4090, 4-bit, Apache 2.0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its unit and bound, by token positions.
+
+    `unit` is a value of the unit lexicon, a currency code, or None for a bare number.
+    """
+
+    value: float
+    unit: str | None
+    bound: Bound
+    start: int
+    end: int
+    scale: str | None = None
+    factor: float = 1.0
+    is_money: bool = False
+    is_negated: bool = False
+
+
+def find_quantities(reading: Reading, masked: Iterable[tuple[int, int]] = ()) -> tuple[Quantity, ...]:
+    """Every quantity outside the masked token spans, from left to right."""
+    has_money = reading.has_any("currency_before", "currency_after")
+    owners = [category for category in _OWNERS_OF_DIGITS if category != "per_tokens" or has_money]
+    owned = [(m.start, m.end) for category in owners for m in reading.all(category)]
+    taken = {position for start, end in [*owned, *masked] for position in range(start, end)}
+    return tuple(_with_ranges(reading, list(_scan(reading, taken))))
+
+
+def _scan(reading: Reading, taken: set[int]) -> Iterator[Quantity]:
+    at = 0
+    while at < len(reading.tokens):
+        number = None if at in taken or _is_glued_to_name(reading, at) else number_at(reading.tokens, at)
+        if number is None:
+            at += 1
+            continue
+        quantity = _quantity(reading, number)
+        yield quantity
+        at = max(quantity.end, number.end)
+
+
+def _is_glued_to_name(reading: Reading, at: int) -> bool:
+    """True for the 4 of "gpt4": digits that follow letters without a space, unless those count or price."""
+    token = reading.tokens[at]
+    if not (token.joined and token.is_number and at and reading.tokens[at - 1].is_word):
+        return False
+    is_counted = reading.tokens[at - 1].text in ("x", "sub")
+    return not is_counted and not _ending(reading, at, ("currency_before",))
+
+
+def _quantity(reading: Reading, number: Number) -> Quantity:
+    unit, is_money, start, end = _unit(reading, number)
+    bound, bound_end = _bound(reading, start, end)
+    return Quantity(
+        value=number.value,
+        unit=unit,
+        bound=bound,
+        start=start,
+        end=max(end, bound_end),
+        scale=number.scale,
+        factor=number.factor,
+        is_money=is_money,
+        is_negated=bound == "exact" and reading.is_negated(start),
+    )
+
+
+def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]:
+    """Unit, whether it is money, and the span with the unit in it."""
+    currency = _ending(reading, number.start, ("currency_before",))
+    at = number.end
+    if at < len(reading.tokens) and reading.tokens[at].text == "-":
+        at += 1
+    after = _starting(reading, at, ("unit", "currency_after"))
+    if currency is not None:
+        repeats = after is not None and after.category == "currency_after"
+        return currency.value, True, currency.start, after.end if after and repeats else number.end
+    if after is None:
+        return None, False, number.start, number.end
+    if after.category == "currency_after" and _counts_cards(reading, after):
+        return "gpu", False, number.start, after.end
+    return after.value, after.category == "currency_after", number.start, after.end
+
+
+def _counts_cards(reading: Reading, unit: Match) -> bool:
+    """两块4090 counts cards, 两块钱 is money: 块 says which by what follows."""
+    if reading.gap(unit.start, unit.end) != "块":
+        return False
+    following = number_at(reading.tokens, unit.end) if unit.end < len(reading.tokens) else None
+    is_memory = following is not None and _starting(reading, following.end, ("unit",)) is not None
+    return is_memory or reading.after(unit.end, "gpu", 2) is not None
+
+
+def _bound(reading: Reading, start: int, end: int) -> tuple[Bound, int]:
+    before = _bound_before(reading, start)
+    if before is not None:
+        flips = reading.is_negated(before[1])
+        return (_FLIPPED[before[0]] if flips else before[0]), end
+    for category, bound in _BOUNDS:
+        match = reading.after(end, category, _BOUND_REACH - 1)
+        if match and match.value == "after" and not _has_number(reading, end, match.end + 1):
+            return bound, match.end
+    return "exact", end
+
+
+def _bound_before(reading: Reading, start: int) -> tuple[Bound, int] | None:
+    near = [
+        (match.end, bound, match.start)
+        for category, bound in _BOUNDS
+        if (match := reading.before(start, category, _BOUND_REACH)) and match.value == "before"
+        if not _has_number(reading, match.end, start)
+    ]
+    if not near:
+        return None
+    _, bound, position = max(near)
+    return bound, position
+
+
+def _has_number(reading: Reading, start: int, end: int) -> bool:
+    return any(token.is_number for token in reading.tokens[start:end])
+
+
+def _with_ranges(reading: Reading, found: list[Quantity]) -> Iterator[Quantity]:
+    """Give both ends of "7-14B" and "3B 到 8B" their unit and bound."""
+    at = 0
+    while at < len(found):
+        if at + 1 < len(found) and _is_range(reading, found[at], found[at + 1]):
+            yield from _range(found[at], found[at + 1])
+            at += 2
+        else:
+            yield found[at]
+            at += 1
+
+
+def _is_range(reading: Reading, low: Quantity, high: Quantity) -> bool:
+    between = reading.gap(low.end, high.start)
+    if not (low.unit is None or (low.unit, low.is_money) == (high.unit, high.is_money)):
+        return False
+    if between in ("and", "和"):
+        return reading.before(low.start, "between", 1) is not None
+    return between in ("to", "-", "~", "到", "至")
+
+
+def _range(low: Quantity, high: Quantity) -> Sequence[Quantity]:
+    if low.unit is None:
+        factor = high.factor if low.scale is None else 1.0
+        low = replace(low, value=low.value * factor, unit=high.unit, scale=high.scale, is_money=high.is_money)
+    low, high = sorted((low, high), key=lambda quantity: quantity.value)
+    return replace(low, bound="min"), replace(high, bound="max")
+
+
+def _starting(reading: Reading, position: int, categories: tuple[str, ...]) -> Match | None:
+    found = [m for category in categories if (m := reading.at(position, category))]
+    return max(found, key=lambda match: match.end, default=None)
+
+
+def _ending(reading: Reading, position: int, categories: tuple[str, ...]) -> Match | None:
+    found = [m for category in categories for m in reading.all(category) if m.end == position]
+    return min(found, key=lambda match: match.start, default=None)

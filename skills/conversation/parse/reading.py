@@ -1,0 +1,156 @@
+"""One message read once: its text, its tokens, the phrases found in them, and the questions parsers ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from index.bilingual import Language
+from skills.conversation.parse.lexicon import words
+from skills.conversation.parse.phrases import Match, phrasebook
+from skills.conversation.parse.spelling import mend
+from skills.conversation.parse.text import Text, Token, read
+
+_NEGATION_REACH = 5
+"""Tokens that a "not" governs, unless its clause ends before."""
+_DENIABLE = (
+    "name",
+    "model_noun",
+    "gpu",
+    "language",
+    "licence",
+    "task",
+    "hosting",
+    "quantization",
+    "modality",
+    "priority",
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A message with everything the lexicons know about it."""
+
+    text: Text
+    tokens: tuple[Token, ...]
+    matches: tuple[Match, ...]
+
+    @property
+    def language(self) -> Language:
+        """Language of the turn."""
+        return self.text.language
+
+    @cached_property
+    def _by_category(self) -> dict[str, list[Match]]:
+        grouped: dict[str, list[Match]] = {}
+        for match in self.matches:
+            grouped.setdefault(match.category, []).append(match)
+        return grouped
+
+    @cached_property
+    def _clause_ends(self) -> frozenset[int]:
+        ends = words("text", "clause_ends")
+        return frozenset(i for i, token in enumerate(self.tokens) if token.text in ends)
+
+    def all(self, category: str, value: str | None = None) -> list[Match]:
+        """Matches of a category, in order."""
+        found = self._by_category.get(category, [])
+        return found if value is None else [match for match in found if match.value == value]
+
+    def has(self, category: str, value: str | None = None) -> bool:
+        """True when the category occurs at all."""
+        return bool(self.all(category, value))
+
+    def has_any(self, *categories: str) -> bool:
+        """True when one of the categories occurs."""
+        return any(category in self._by_category for category in categories)
+
+    def stated(self, category: str) -> list[Match]:
+        """Matches that are not negated."""
+        return [match for match in self.all(category) if not self.is_negated(match.start)]
+
+    def values(self, category: str) -> tuple[str, ...]:
+        """Distinct values that are not negated, in order of mention."""
+        return tuple(dict.fromkeys(match.value for match in self.stated(category)))
+
+    def denied(self, category: str) -> tuple[str, ...]:
+        """Distinct values that are negated."""
+        matches = (match for match in self.all(category) if self.is_negated(match.start))
+        return tuple(dict.fromkeys(match.value for match in matches))
+
+    def is_negated(self, position: int) -> bool:
+        """True when a negation governs the token at `position`."""
+        return any(
+            negation.end <= position <= negation.end + _NEGATION_REACH
+            and self.same_clause(negation.end, position)
+            and not self._scope_ends(negation.end, position)
+            for negation in self._negations
+        )
+
+    @cached_property
+    def _negations(self) -> list[Match]:
+        """Without the "not" of "why not", however far it reaches."""
+        others = [*self.all("why"), *self.all("not_a_negation")]
+        return [m for m in self.all("negation") if not any(other.covers(m.start) for other in others)]
+
+    def _scope_ends(self, start: int, position: int) -> bool:
+        """True when something was denied before `position` already, and a preposition opens what is not."""
+        ends = words("text", "scope_ends")
+        turns = [i for i in range(start + 1, position) if self.tokens[i].text in ends]
+        return any(start <= m.start < i for i in turns for c in _DENIABLE for m in self.all(c))
+
+    def same_clause(self, start: int, end: int) -> bool:
+        """True when no clause ends in [start, end)."""
+        return not any(position in self._clause_ends for position in range(start, end))
+
+    def gap(self, start: int, end: int) -> str:
+        """The text between two positions, joined by spaces."""
+        return " ".join(token.text for token in self.tokens[start:end])
+
+    def before(self, position: int, category: str, reach: int) -> Match | None:
+        """The nearest match of a category that ends at most `reach` tokens before `position`, same clause."""
+        near = [
+            match
+            for match in self.all(category)
+            if 0 <= position - match.end <= reach and self.same_clause(match.end, position)
+        ]
+        return max(near, key=lambda match: (match.end, match.start), default=None)
+
+    def after(self, position: int, category: str, reach: int) -> Match | None:
+        """The nearest match of a category that starts at most `reach` tokens after `position`, same clause."""
+        near = [
+            match
+            for match in self.all(category)
+            if 0 <= match.start - position <= reach and self.same_clause(position, match.start)
+        ]
+        return min(near, key=lambda match: (match.start, -match.end), default=None)
+
+    def near(self, start: int, end: int, category: str, reach: int) -> Match | None:
+        """The nearest match of a category on either side of [start, end)."""
+        return self.before(start, category, reach) or self.after(end, category, reach)
+
+    def at(self, position: int, category: str) -> Match | None:
+        """The match of a category that starts exactly here."""
+        return next((match for match in self.all(category) if match.start == position), None)
+
+    def with_names(self, spans: Iterable[tuple[int, int]]) -> Reading:
+        """The same reading, with names at these token spans in place of the matches that touch them."""
+        spans = list(spans)
+        gone = {position for start, end in spans for position in range(start, end)}
+        kept = [m for m in self.matches if gone.isdisjoint(range(m.start, m.end))]
+        names = [Match("name", "name", start, end) for start, end in spans]
+        return Reading(self.text, self.tokens, tuple(kept + names))
+
+    def positions(self, start_char: int, end_char: int) -> tuple[int, int]:
+        """The token span of a character span."""
+        inside = [i for i, t in enumerate(self.tokens) if t.start < end_char and t.end > start_char]
+        return (inside[0], inside[-1] + 1) if inside else (0, 0)
+
+
+def read_turn(raw: str) -> Reading:
+    """Normalise, mend and look up one message."""
+    text = read(raw)
+    book = phrasebook()
+    tokens = mend(text.tokens, book.knows)
+    return Reading(text, tokens, tuple(book.find(tokens)))

@@ -1,0 +1,69 @@
+"""Which limits a turn takes back: "forget the licence", "显存不限", "any language is fine"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.reading import Reading
+
+FIELDS_OF: dict[str, tuple[str, ...]] = {
+    "licences": ("licences",),
+    "hardware": ("max_memory_gib", "gpus"),
+    "context": ("min_context_tokens",),
+    "size": ("min_params_b", "max_params_b"),
+    "money": ("max_usd_per_mtok", "budget_usd_per_month", "tokens_per_month"),
+    "languages": ("languages",),
+    "hosting": ("hosting",),
+    "quantization": ("quantization",),
+    "modalities": ("modalities",),
+    "finetune": ("finetune",),
+    "priority": ("priority",),
+    "candidates": ("candidates",),
+    "task": ("task",),
+}
+_KIND_OF_UNIT = {
+    "gib": "hardware",
+    "gpu": "hardware",
+    "token": "context",
+    "char": "context",
+    "page": "context",
+}
+_REACH = 6
+_NEAR = 3
+_CLOSE = 1
+_ADJECTIVES = frozenset({"any", "whatever", "任 意", "任 何"})
+_TRAITS = frozenset({"finetune", "hosting", "quantization", "modalities", "priority", "task"})
+"""Fields whose words also say what is wanted: "any open-source model", "no fine-tuning" relax nothing."""
+
+
+def relaxed_fields(reading: Reading) -> frozenset[str]:
+    """Fields of Requirements that the turn says do not matter any more."""
+    words = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
+    return frozenset(field for match in words for field in FIELDS_OF[match.value])
+
+
+def relaxed_amounts(reading: Reading, quantities: Sequence[Quantity]) -> frozenset[str]:
+    """Fields of "without the 24 GB limit": an amount denied, as a limit."""
+    denied = [q for q in quantities if q.is_negated and reading.after(q.end, "limit_word", 2)]
+    kinds = {_KIND_OF_UNIT.get(str(q.unit), "size" if q.scale in ("b", "亿") else "") for q in denied}
+    return frozenset(field for kind in kinds if kind for field in FIELDS_OF[kind])
+
+
+def _is_relaxed(reading: Reading, word: Match) -> bool:
+    before = reading.before(word.start, "relax", _REACH)
+    after = reading.after(word.end, "relax", _REACH)
+    return any(relax is not None and _governs(reading, relax, word) for relax in (before, after))
+
+
+def _governs(reading: Reading, relax: Match, word: Match) -> bool:
+    """A plain "no" or "without" reaches one word only, and says nothing about what should be done ("no tuning")."""
+    is_plain_negation = any(match.start == relax.start for match in reading.all("negation"))
+    if is_plain_negation or reading.gap(relax.start, relax.end) in _ADJECTIVES:
+        return 0 <= word.start - relax.end <= _CLOSE and word.value not in _TRAITS
+    start, end = min(relax.end, word.end), max(relax.start, word.start)
+    others = {m.value for m in reading.all("field_word") if start <= m.start < end} - {word.value}
+    is_list = " and " in f" {reading.gap(start, end)} " or "和" in reading.gap(start, end)
+    is_near = end - start <= _NEAR and not others
+    return not reading.is_negated(relax.start) and (is_near or is_list)

@@ -1,0 +1,126 @@
+"""One turn's text into what it states: fields of Requirements, models, ranks, data set, job. No thread, no skill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from index.records import Quantization
+from skills.conversation.models_named import Mention, ModelNames
+from skills.conversation.parse.hardware import read_hardware
+from skills.conversation.parse.limits import read_context, read_size
+from skills.conversation.parse.money import read_money
+from skills.conversation.parse.pointers import (
+    find_file,
+    has_rank,
+    named_sample,
+    read_job,
+    read_ranks,
+    read_rows,
+)
+from skills.conversation.parse.quantities import Quantity, find_quantities
+from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.scope import relaxed_amounts, relaxed_fields
+from skills.conversation.parse.wishes import read_quantizations, read_wishes
+
+_NO_NAMES_INSIDE = ("not_a_model", "licence", "not_a_licence", "gpu", "model_noun")
+_YARDSTICK_REACH = 2
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a turn says by itself."""
+
+    reading: Reading
+    """Without the matches that lie inside model names."""
+    fields: dict[str, Any]
+    mentions: tuple[Mention, ...]
+    """Models named and wanted, or asked about."""
+    topics: tuple[Mention, ...]
+    """The same without those named as a measure: "something like GPT-4"."""
+    rejected: tuple[Mention, ...]
+    """Models that they do not want."""
+    ranks: tuple[str, ...]
+    names_rank: bool
+    dataset: str | None
+    job_id: str | None
+    task_is_hinted: bool
+    """The task is what the words suggest, not what they name."""
+    rows: int | None
+    quantizations: tuple[Quantization, ...]
+    relaxed: frozenset[str]
+
+    @property
+    def families(self) -> tuple[Mention, ...]:
+        """Families named without saying which model."""
+        return tuple(mention for mention in self.mentions if mention.family)
+
+    @property
+    def unknown_models(self) -> tuple[str, ...]:
+        """Names that no catalogue model has."""
+        return tuple(dict.fromkeys(mention.unknown for mention in self.mentions if mention.unknown))
+
+
+def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Sequence[str]) -> Statement:
+    """Read everything that a turn states. `recent` are the models that the last turn was about."""
+    named = names.find(reading.text.folded, list(_char_spans(reading, _NO_NAMES_INSIDE)))
+    spans = {mention: reading.positions(mention.start, mention.end) for mention in named}
+    file = find_file(reading)
+    names_and_file = [*spans.values(), *([reading.positions(file[1], file[2])] if file else [])]
+    reading = reading.with_names(names_and_file)
+    quantities = find_quantities(reading, names_and_file)
+    relaxed = relaxed_fields(reading) | relaxed_amounts(reading, quantities)
+    rejected = tuple(m for m in named if reading.is_negated(spans[m][0]))
+    mentions = tuple(mention for mention in named if mention not in rejected)
+    return Statement(
+        reading=reading,
+        fields=_fields(reading, quantities, relaxed),
+        mentions=mentions,
+        topics=tuple(m for m in mentions if not _is_yardstick(reading, spans[m])),
+        rejected=rejected,
+        ranks=read_ranks(reading, shown, recent),
+        names_rank=has_rank(reading),
+        dataset=file[0] if file else named_sample(reading, is_certain=False),
+        job_id=read_job(reading),
+        task_is_hinted=not reading.stated("task"),
+        rows=read_rows(quantities),
+        quantizations=read_quantizations(reading),
+        relaxed=relaxed,
+    )
+
+
+def _fields(reading: Reading, quantities: Sequence[Quantity], relaxed: frozenset[str]) -> dict[str, Any]:
+    money = read_money(reading, quantities)
+    lengths = [quantity for quantity in quantities if quantity not in money.used]
+    fields = {
+        **read_wishes(reading),
+        **read_hardware(reading, quantities),
+        **read_context(reading, lengths),
+        **read_size(reading, lengths),
+        **money.fields,
+    }
+    quantizations = read_quantizations(reading)
+    if len(quantizations) == 1:
+        fields["quantization"] = quantizations[0]
+    return {field: value for field, value in fields.items() if field not in relaxed}
+
+
+def ids_of(mentions: Sequence[Mention]) -> tuple[str, ...]:
+    """Ids of the single models among mentions."""
+    return tuple(dict.fromkeys(mention.id for mention in mentions if mention.id))
+
+
+def _is_yardstick(reading: Reading, span: tuple[int, int]) -> bool:
+    start, end = span
+    for cue in reading.all("yardstick"):
+        gap = (cue.end, start) if cue.value == "before" else (end, cue.start)
+        if 0 <= gap[1] - gap[0] <= _YARDSTICK_REACH and reading.same_clause(*gap):
+            return True
+    return False
+
+
+def _char_spans(reading: Reading, categories: Sequence[str]) -> Iterator[tuple[int, int]]:
+    for category in categories:
+        for match in reading.all(category):
+            yield reading.tokens[match.start].start, reading.tokens[match.end - 1].end

@@ -1,0 +1,134 @@
+"""Read the wishes that are words, not numbers: task, languages, licences, hosting, modalities, priority, tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from index.records import Quantization
+from skills.conversation.parse.lexicon import load
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.reading import Reading
+
+_LEAST_RUN = 3
+
+
+def read_wishes(reading: Reading) -> dict[str, Any]:
+    """Every wish that the turn states."""
+    found = {
+        "task": read_task(reading),
+        "languages": read_languages(reading),
+        "licences": read_licences(reading),
+        "hosting": _hosting(reading),
+        "modalities": reading.values("modality") or None,
+        "priority": _priority(reading),
+        "finetune": _tuning(reading),
+    }
+    return {field: value for field, value in found.items() if value is not None}
+
+
+def read_task(reading: Reading) -> str | None:
+    """The heaviest task named, the first among equals; else what a hint suggests."""
+    weights = load("tasks")["task_weight"]
+    for category in ("task", "task_hint"):
+        named = reading.stated(category)
+        if named:
+            return max(named, key=lambda match: (weights[match.value], -match.start)).value
+    return None
+
+
+def read_languages(reading: Reading) -> tuple[str, ...] | None:
+    """ISO 639-1 codes in the order of mention."""
+    named = [(match.start, match.value) for match in reading.stated("language")]
+    named += [(at, code) for at, code in _code_pairs(reading)]
+    return tuple(dict.fromkeys(code for _, code in sorted(named, key=lambda pair: pair[0]))) or None
+
+
+def _code_pairs(reading: Reading) -> Iterator[tuple[int, str]]:
+    """Languages in short forms: "en->fr", "DE/EN", "中英日韩"."""
+    codes, tokens = _language_codes(), reading.tokens
+    for at in range(len(tokens) - 2):
+        if tokens[at].text in codes:
+            for target in (at + 2, at + 3):
+                if target < len(tokens) and tokens[target].text in codes and _is_arrow(reading, at, target):
+                    yield from ((at, tokens[at].text), (target, tokens[target].text))
+    yield from _runs(reading)
+
+
+def _is_arrow(reading: Reading, source: int, target: int) -> bool:
+    tokens = reading.tokens
+    mark = "".join(token.text for token in tokens[source + 1 : target])
+    if mark == "/":
+        return reading.text.cased[tokens[source].start : tokens[target].end].isupper()
+    return mark in load("languages")["arrows"] and (mark != "-" or reading.has("task", "translation"))
+
+
+def _runs(reading: Reading) -> Iterator[tuple[int, str]]:
+    """Three or more one-character names in a row: fewer are too often part of other words."""
+    names = load("languages")["one_char_names"]
+    run: list[tuple[int, str]] = []
+    for at, token in enumerate([*reading.tokens, None]):
+        if token is not None and token.text in names:
+            run.append((at, str(names[token.text])))
+            continue
+        if len(run) >= _LEAST_RUN:
+            yield from run
+        run = []
+
+
+@lru_cache
+def _language_codes() -> frozenset[str]:
+    return frozenset(str(code) for code in load("languages")["phrases"]["language"])
+
+
+def read_licences(reading: Reading) -> tuple[str, ...] | None:
+    """Licence ids in the order of mention. "Commercial" adds nothing beside a list of licences."""
+    groups = load("licences")["groups"]
+    named = [licence for value in reading.values("licence") for licence in groups.get(value, [value])]
+    exact = [licence for licence in dict.fromkeys(named) if licence != "commercial"]
+    return tuple(exact or named) or None
+
+
+def read_quantizations(reading: Reading) -> tuple[Quantization, ...]:
+    """Every quantization named, in the order of mention."""
+    return reading.values("quantization")  # type: ignore[return-value]  # the lexicon holds no other values
+
+
+def _hosting(reading: Reading) -> str | None:
+    named = set(reading.values("hosting"))
+    if "any" in named or {"self", "api"} <= named:
+        return "any"
+    denied = set(reading.denied("hosting"))
+    if not named and denied:
+        return {"self": None, "api": "self"}.get(next(iter(denied)))
+    return next(iter(named), None)
+
+
+def _priority(reading: Reading) -> str | None:
+    """The one priority named; of several, the one put first, else a balance."""
+    matches = reading.stated("priority")
+    named = set(_values(matches))
+    if len(named) <= 1:
+        return next(iter(named), None)
+    if "balanced" in named:
+        return "balanced"
+    strong = [match for match in matches if _is_strong(reading.gap(match.start, match.end) + " ")]
+    return strong[0].value if strong else "balanced"
+
+
+def _is_strong(phrase: str) -> bool:
+    compact = phrase.replace(" ", "") if not phrase.isascii() else phrase
+    return any(mark in compact for mark in load("preferences")["strong_priority"])
+
+
+def _tuning(reading: Reading) -> bool | None:
+    """True when they mean to tune, False when they say they will not."""
+    named = reading.all("finetune")
+    if not named:
+        return None
+    return not all(reading.is_negated(match.start) for match in named)
+
+
+def _values(matches: Iterable[Match]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(match.value for match in matches))

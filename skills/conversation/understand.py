@@ -1,0 +1,164 @@
+"""Turn one message into a Request, by rules: what is asked, what must hold, what it points at.
+
+    text -> Reading (tokens, lexicon matches) -> Statement (fields, models, ranks) -> Signals -> skill -> Request
+
+The words are data (`lexicon/*.yaml`), the grammar is in `parse/`. No chat model, no clock, no state: the thread
+comes in as the previous Request and the ids that the last answer showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skills.conversation.models_named import Mention, ModelNames
+from skills.conversation.parse.followup import merge
+from skills.conversation.parse.intent import choose_skill
+from skills.conversation.parse.names import size_in_name
+from skills.conversation.parse.pointers import named_sample
+from skills.conversation.parse.reading import read_turn
+from skills.conversation.parse.signals import Signals
+from skills.conversation.parse.statement import Statement, ids_of, state
+from skills.conversation.request import Request, SkillName, Turn
+
+__all__ = ["ModelNames", "understand"]
+
+_HARDWARE = ("max_memory_gib", "gpus")
+_ASKED_WITH_A_MODEL = (*_HARDWARE, "quantization", "min_context_tokens")
+_JOBS: tuple[SkillName, ...] = ("evaluate", "finetune")
+_SIZES = frozenset({"min_params_b", "max_params_b"})
+_SIZE_STEP_B = 0.1
+_SHORT = 5
+_NEWEST_OF_FAMILY = 3
+_MOST_FOR_THEM = 3
+"""How many of the models shown "them" stands for."""
+
+
+def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names: ModelNames) -> Request:
+    """Understand a turn in the light of its thread.
+
+    `previous` is the last understood request of the thread; `shown` are the ids that the last answer
+    recommended, best first.
+    """
+    recent = _recent(previous)
+    statement = state(read_turn(turn.text), names, shown, recent)
+    signals = Signals(statement, previous, shown, recent)
+    skill = choose_skill(signals)
+    merged = merge(signals, skill, _fields_for(skill, signals))
+    resumes = skill in _JOBS and previous is not None and previous.skill == skill and merged.is_follow_up
+    carried = previous if resumes else None
+    references = _references(skill, signals) or (carried.references if carried else ())
+    return Request(
+        turn=turn,
+        language=statement.reading.language,
+        skill=skill,
+        requirements=merged.requirements,
+        changed=merged.changed,
+        is_follow_up=merged.is_follow_up or bool(references),
+        references=references,
+        dataset=_dataset(skill, statement) or (carried.dataset if carried else None),
+        job_id=statement.job_id if skill in ("jobs", "explain", "answer") else None,
+        mentioned=_mentioned(skill, statement),
+        about_excluded=skill == "explain" and statement.reading.has("explain_result", "excluded"),
+        rows=statement.rows if skill in _JOBS else None,
+        unknown_models=statement.unknown_models,
+        rejected=_rejected(statement, previous if merged.is_follow_up else None),
+        quantizations=statement.quantizations or (carried.quantizations if carried else ()),
+    )
+
+
+def _recent(previous: Request | None) -> tuple[str, ...]:
+    """Models that the last turn was about, unless it asked for a choice: then the answer's models are."""
+    if previous is None or previous.skill in ("recommend", "clarify"):
+        return ()
+    return previous.references or previous.mentioned
+
+
+def _dataset(skill: SkillName, statement: Statement) -> str | None:
+    """A file, or the sample by name: for a job, any mention of it is meant."""
+    return statement.dataset or (named_sample(statement.reading, is_certain=True) if skill in _JOBS else None)
+
+
+def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
+    """The fields that a turn with this skill states: a question about LoRA is no wish to tune."""
+    statement = signals.statement
+    fields = dict(statement.fields)
+    if statement.task_is_hinted and signals.previous and signals.previous.requirements.task:
+        fields.pop("task", None)
+    candidates = _family_or_ids(statement.topics) if skill == "recommend" else ids_of(statement.mentions)
+    named = {"candidates": candidates} if candidates else {}
+    if skill == "recommend":
+        return {**fields, **named, **_resized(signals)}
+    if skill == "compare":
+        is_asked = signals.asks_knowledge or statement.reading.has("which")
+        return {name: value for name, value in fields.items() if name != "priority" or not is_asked} | named
+    if skill == "evaluate":
+        return {name: value for name, value in fields.items() if name != "finetune"} | named
+    if skill == "finetune":
+        return {**fields, **named, "finetune": True}
+    if skill == "answer":
+        is_about_model = statement.mentions or signals.points_back or _continues_question(signals)
+        asked = _ASKED_WITH_A_MODEL if is_about_model else _HARDWARE
+        return {name: value for name, value in fields.items() if name in asked} | named
+    return named if skill == "explain" else {}
+
+
+def _family_or_ids(topics: Sequence[Mention]) -> tuple[str, ...]:
+    """What a choice is limited to: "which Qwen model" means any of the family."""
+    named = (m.members if m.family else (m.id,) for m in topics)
+    return tuple(dict.fromkeys(model_id for ids in named for model_id in ids if model_id))
+
+
+def _resized(signals: Signals) -> dict[str, float]:
+    """ "Smaller" is smaller than the first model shown, when its name says its size."""
+    asked = signals.reading.values("resize")
+    size_b = size_in_name(signals.shown[0]) if signals.shown and asked else None
+    if size_b is None or signals.previous is None or not _SIZES.isdisjoint(signals.fields):
+        return {}
+    if asked[0] == "smaller":
+        return {"max_params_b": round(size_b - _SIZE_STEP_B, 3)} if size_b > _SIZE_STEP_B else {}
+    return {"min_params_b": round(size_b + _SIZE_STEP_B, 3)}
+
+
+def _mentioned(skill: SkillName, statement: Statement) -> tuple[str, ...]:
+    """Models that the turn names; of a family its newest, one when it is compared with others."""
+    newest = 1 if skill == "compare" else _NEWEST_OF_FAMILY
+    mentions = statement.topics if skill == "recommend" else statement.mentions
+    named = (m.members[:newest] if m.family else (m.id,) for m in mentions)
+    return tuple(dict.fromkeys(model_id for ids in named for model_id in ids if model_id))
+
+
+def _references(skill: SkillName, signals: Signals) -> tuple[str, ...]:
+    """Models of the last answer that the turn points at: by rank, by family, or as "it"."""
+    statement, shown = signals.statement, signals.shown
+    if skill in ("help", "decline", "clarify", "jobs", "recommend"):
+        return statement.ranks if skill == "recommend" else ()
+    members = {model_id for mention in statement.mentions for model_id in mention.members}
+    pointed = [*statement.ranks, *(model_id for model_id in shown if model_id in members)]
+    if not pointed and (skill == "compare" or not statement.mentions):
+        pointed = _by_pronoun(signals)
+    if skill == "compare" and pointed:
+        pointed += _mentioned(skill, statement)
+    return tuple(dict.fromkeys(pointed))
+
+
+def _by_pronoun(signals: Signals) -> list[str]:
+    if signals.reading.has("pronoun", "them"):
+        return list(signals.pointed_at[:_MOST_FOR_THEM])
+    is_it = signals.reading.has("pronoun", "it") or _continues_question(signals)
+    return list(signals.pointed_at[:1]) if is_it else []
+
+
+def _continues_question(signals: Signals) -> bool:
+    """ "And with int8?" after a question about a model is about the same model."""
+    was_question = signals.previous is not None and signals.previous.skill in ("answer", "explain")
+    return was_question and bool(signals.recent and signals.fields) and signals.n_words <= _SHORT
+
+
+def _rejected(statement: Statement, before: Request | None) -> tuple[str, ...]:
+    """Models not wanted so far; naming one as a candidate takes it back."""
+    new = [model_id for m in statement.rejected for model_id in ((m.id,) if m.id else m.members)]
+    old = before.rejected if before else ()
+    return tuple(
+        model_id for model_id in dict.fromkeys([*old, *new]) if model_id not in ids_of(statement.mentions)
+    )

@@ -1,0 +1,286 @@
+"""Reading, refusing, registering, splitting and sampling of data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune import data, table_files
+from finetune.data import Row, load, register, sample, split, text_hash, text_key
+from index.errors import BadDataset
+
+TEXTS = [f"The parcel number {n} has not arrived" for n in range(12)]
+LABELS = ["shipping", "refund", "bug"] * 4
+
+
+def csv_file(folder: Path, *, name: str = "tickets.csv", header: str = "text,label", rows: int = 12) -> Path:
+    lines = [header, *(f"{text},{label}" for text, label in zip(TEXTS[:rows], LABELS, strict=False))]
+    return written(folder / name, "\n".join(lines) + "\n")
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(path: Path, home: Path, **columns: str) -> BadDataset:
+    """Register, expect a refusal, and check what holds for all of them."""
+    with pytest.raises(BadDataset) as caught:
+        register(path, home=home, **columns)
+    message = caught.value.message
+    assert message.en != message.zh
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in message.zh)
+    assert not (home / "datasets").exists()
+    return caught.value
+
+
+def rows_of(*labels: str) -> list[Row]:
+    return [Row(id=str(n), text=f"text number {n}", label=label) for n, label in enumerate(labels)]
+
+
+def test_the_built_in_tickets_are_registered_by_name(tmp_path: Path) -> None:
+    dataset = register("tickets", home=tmp_path)
+    assert (dataset.name, len(dataset.labels)) == ("tickets", 8)
+    assert dataset.rows >= 400
+    assert {row.language for row in load(dataset.sha256, home=tmp_path)} == {"en", "zh"}
+
+
+def test_a_registered_set_is_read_back_row_by_row(tmp_path: Path) -> None:
+    dataset = register(csv_file(tmp_path), home=tmp_path / "home")
+    rows = load(dataset.sha256, home=tmp_path / "home")
+    assert rows[1] == Row(id="2", text=TEXTS[1], label="refund")
+    assert (dataset.name, dataset.rows, dataset.labels) == ("tickets.csv", 12, ("bug", "refund", "shipping"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "a.jsonl",
+            "\n".join(json.dumps({"text": t, "label": y}) for t, y in zip(TEXTS, LABELS, strict=True)),
+        ),
+        ("a.json", json.dumps([{"text": t, "label": y} for t, y in zip(TEXTS, LABELS, strict=True)])),
+        ("a.csv", "text,label\r\n" + "\r\n".join(f'"{t}",{y}' for t, y in zip(TEXTS, LABELS, strict=True))),
+        ("a.csv", "text;label\n" + "\n".join(f"{t};{y}" for t, y in zip(TEXTS, LABELS, strict=True))),
+        ("a.tsv", "\ufefftext\tlabel\n" + "\n".join(f"{t}\t{y}" for t, y in zip(TEXTS, LABELS, strict=True))),
+    ],
+)
+def test_every_kind_of_file_gives_the_same_data_set(tmp_path: Path, name: str, content: str) -> None:
+    of_csv = register(csv_file(tmp_path, name="reference.csv"), home=tmp_path)
+    assert register(written(tmp_path / name, content), home=tmp_path).sha256 == of_csv.sha256
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Ticket,Intent", "question,answer", "PROMPT,category", "文本,标签", "内容,类别", " text , class "],
+)
+def test_usual_column_names_are_recognised(tmp_path: Path, header: str) -> None:
+    dataset = register(csv_file(tmp_path, header=header), home=tmp_path)
+    assert load(dataset.sha256, home=tmp_path)[0].text == TEXTS[0]
+
+
+def test_named_columns_win_over_recognised_ones(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, header="text,urgency")
+    dataset = register(path, home=tmp_path, text_column="text", label_column="urgency")
+    assert dataset.labels == ("bug", "refund", "shipping")
+
+
+def test_labels_that_are_numbers_or_truth_values_become_words(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": text, "label": n % 2 == 0}) for n, text in enumerate(TEXTS)]
+    assert register(written(tmp_path / "a.jsonl", "\n".join(lines)), home=tmp_path).labels == (
+        "false",
+        "true",
+    )
+
+
+def test_ids_are_kept_where_they_are_unique_and_numbered_where_not(tmp_path: Path) -> None:
+    def ids(*given_ids: str) -> list[str]:
+        rows = [
+            json.dumps({"id": i, "text": t, "label": y})
+            for i, t, y in zip(given_ids, TEXTS, LABELS, strict=False)
+        ]
+        dataset = register(written(tmp_path / "a.jsonl", "\n".join(rows)), home=tmp_path)
+        return [row.id for row in load(dataset.sha256, home=tmp_path)]
+
+    assert ids(*"abcdefghij") == list("abcdefghij")
+    assert ids(*"aacdefghij") == [str(n) for n in range(1, 11)]
+
+
+def test_registering_again_gives_the_same_reference(tmp_path: Path) -> None:
+    assert register(csv_file(tmp_path), home=tmp_path) == register(csv_file(tmp_path), home=tmp_path)
+
+
+def test_the_sidecar_tells_columns_counts_and_duplicates(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, header="ticket,intent")
+    path.write_text(path.read_text() + f"{TEXTS[0].upper()}!,bug\n")
+    dataset = register(path, home=tmp_path)
+    meta = json.loads((tmp_path / "datasets" / f"{dataset.sha256}.meta.json").read_text())
+    assert meta["columns"] == {"text": "ticket", "label": "intent"}
+    assert meta["labels"] == {"bug": 5, "refund": 4, "shipping": 4}
+    assert (meta["rows"], meta["duplicates"], meta["texts_with_several_labels"]) == (13, 1, 1)
+
+
+def test_a_missing_file_is_refused_with_its_path(tmp_path: Path) -> None:
+    assert "gone.csv" in refusal(tmp_path / "gone.csv", tmp_path).message.en
+
+
+def test_an_unknown_kind_of_file_is_refused_with_the_kinds_there_are(tmp_path: Path) -> None:
+    message = refusal(written(tmp_path / "a.xlsx", b"PK"), tmp_path).message.en
+    assert ".jsonl" in message
+    assert ".csv" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", ""), ("a.csv", "text,label\n"), ("a.json", "[]"), ("a.jsonl", "\n\n")]
+)
+def test_a_file_without_rows_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    assert "no rows" in refusal(written(tmp_path / name, content), tmp_path).message.en
+
+
+@pytest.mark.parametrize(("start", "offset"), [(b"", 17), (b"\xef\xbb\xbf", 20)])
+def test_a_file_that_is_not_utf8_is_refused_with_the_byte(tmp_path: Path, start: bytes, offset: int) -> None:
+    path = written(tmp_path / "a.csv", start + b"text,label\ncaf\xc3\xa9 \xe9t\xe9,bug\n")
+    assert f"offset {offset} " in refusal(path, tmp_path).message.en
+
+
+def test_broken_json_is_refused_with_its_line(tmp_path: Path) -> None:
+    good = json.dumps({"text": "a", "label": "b"})
+    assert "line 3" in refusal(written(tmp_path / "a.jsonl", f"{good}\n\n{good[:-2]}\n"), tmp_path).message.en
+    assert "line 2" in refusal(written(tmp_path / "a.json", f"[{good},\n {good}"), tmp_path).message.en
+
+
+def test_json_that_is_not_a_list_of_objects_is_refused(tmp_path: Path) -> None:
+    assert "not a list" in refusal(written(tmp_path / "a.json", '{"text": "a"}'), tmp_path).message.en
+    assert "row 2" in refusal(written(tmp_path / "a.jsonl", '{"text": "a"}\n["b"]\n'), tmp_path).message.en
+
+
+@pytest.mark.parametrize("line", ["Hello, world, this is text,bug", '"a quote that never ends,bug'])
+def test_a_line_that_does_not_fit_the_header_is_refused(tmp_path: Path, line: str) -> None:
+    path = csv_file(tmp_path)
+    path.write_text(path.read_text() + line + "\n")
+    assert "line 14" in refusal(path, tmp_path).message.en
+
+
+def test_missing_columns_are_refused_with_those_that_are_there(tmp_path: Path) -> None:
+    message = refusal(csv_file(tmp_path, header="text,created"), tmp_path).message
+    assert "text, created" in message.en
+    assert "`label`" in message.en
+    assert "text, created" in message.zh
+    assert "`text`" in refusal(csv_file(tmp_path, header="subject,label"), tmp_path).message.en
+
+
+def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert "no column 'mood'" in refusal(csv_file(tmp_path), tmp_path, label_column="mood").message.en
+
+
+def test_one_label_only_is_refused_with_that_label(tmp_path: Path) -> None:
+    content = "text,label\n" + "".join(f"{text},bug\n" for text in TEXTS)
+    assert "'bug'" in refusal(written(tmp_path / "a.csv", content), tmp_path).message.en
+
+
+def test_free_text_in_the_label_column_is_refused(tmp_path: Path) -> None:
+    content = "question,answer\n" + "".join(f"{text},answer {n}\n" for n, text in enumerate(TEXTS))
+    assert "free text" in refusal(written(tmp_path / "a.csv", content), tmp_path).message.en
+
+
+def test_too_few_rows_are_refused_with_both_numbers(tmp_path: Path) -> None:
+    assert "9 rows and at least 10" in refusal(csv_file(tmp_path, rows=9), tmp_path).message.en
+
+
+def test_empty_texts_are_refused_with_their_rows(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"text": " " if n in (1, 7) else t, "label": y})
+        for n, (t, y) in enumerate(zip(TEXTS, LABELS, strict=True))
+    ]
+    message = refusal(written(tmp_path / "a.jsonl", "\n".join(lines)), tmp_path).message
+    assert "2 of 12 rows (row 2, 8)" in message.en
+    assert "第 2, 8 行" in message.zh
+
+
+def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_files, "MAX_BYTES", 20)
+    assert "the limit is" in refusal(csv_file(tmp_path), tmp_path).message.en
+
+
+def test_a_set_that_was_never_registered_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(BadDataset, match="abc"):
+        load("abc", home=tmp_path)
+
+
+def test_line_separators_inside_a_text_survive(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"text": f"{t}\u2028\n{t}", "label": y}, ensure_ascii=False)
+        for t, y in zip(TEXTS, LABELS, strict=True)
+    ]
+    dataset = register(written(tmp_path / "a.jsonl", "\n".join(lines)), home=tmp_path)
+    assert load(dataset.sha256, home=tmp_path)[0].text == f"{TEXTS[0]}\u2028\n{TEXTS[0]}"
+
+
+@given(st.integers(0, 50), st.sampled_from([0.1, 0.2, 0.5]))
+def test_a_split_has_every_label_on_both_sides(seed: int, held_out_frac: float) -> None:
+    rows = rows_of(*["bug", "refund", "login"] * 5)
+    train, held_out = split(rows, held_out_frac, seed)
+    assert sorted(row.id for row in train + held_out) == sorted(row.id for row in rows)
+    assert {row.label for row in train} == {row.label for row in held_out} == {"bug", "refund", "login"}
+
+
+def test_texts_that_differ_in_case_spaces_or_punctuation_stay_on_one_side() -> None:
+    rows = rows_of(*["bug", "refund"] * 20)
+    copies = [Row(id=f"copy {row.id}", text=f"  {row.text.upper()}!! ", label=row.label) for row in rows]
+    train, held_out = split(rows + copies, 0.3, 0)
+    assert not {text_key(row.text) for row in train} & {text_key(row.text) for row in held_out}
+
+
+def test_a_row_stays_on_its_side_when_rows_are_added() -> None:
+    rows = rows_of(*["bug", "refund"] * 40)
+    held_out_before = {row.id for row in split(rows, 0.25, 1)[1]}
+    more = [Row(id=f"new {n}", text=f"another text {n}", label="bug") for n in range(40)]
+    held_out_after = {row.id for row in split(rows + more, 0.25, 1)[1]}
+    assert len(held_out_before - held_out_after) <= 1
+
+
+def test_the_held_out_share_is_about_what_was_asked_for() -> None:
+    rows = rows_of(*["bug", "refund"] * 500)
+    assert 150 <= len(split(rows, 0.2, 0)[1]) <= 250
+
+
+@given(st.integers(0, 50))
+def test_a_label_with_a_single_text_is_learned_from(seed: int) -> None:
+    rows = [*rows_of(*["bug"] * 12), Row(id="rare", text="a rare thing", label="rare")]
+    assert "rare" in {row.label for row in split(rows, 0.5, seed)[0]}
+
+
+def test_a_sample_takes_labels_in_turn() -> None:
+    rows = rows_of(*["bug"] * 30, *["refund"] * 30, *["login"] * 2)
+    labels = [row.label for row in sample(rows, 10, 0)]
+    assert sorted(labels) == ["bug"] * 4 + ["login"] * 2 + ["refund"] * 4
+
+
+def test_a_smaller_sample_begins_a_larger_one_and_a_seed_fixes_it() -> None:
+    rows = rows_of(*["bug", "refund"] * 30)
+    assert sample(rows, 10, 7) == sample(rows[::-1], 40, 7)[:10]
+    assert sample(rows, 10, 7) != sample(rows, 10, 8)
+    assert len(sample(rows, None, 7)) == 60
+
+
+def test_a_sample_falls_on_both_sides_of_a_split_with_the_same_seed() -> None:
+    rows = sample(rows_of(*["bug", "refund"] * 100), 40, 0)
+    train, held_out = split(rows, 0.2, 0)
+    assert len(train) > 2 * len(held_out) > 0
+
+
+def test_texts_are_one_when_only_width_case_or_punctuation_differ() -> None:
+    assert text_hash("Ｗhere is my order？") == text_hash("where is  my ORDER")
+    assert text_hash("我的订单在哪里？") == text_hash("我的订单在哪里")
+    assert text_hash("???") != text_hash("!!!")
+
+
+def test_the_sample_that_is_built_in_needs_no_file_of_its_name(tmp_path: Path) -> None:
+    assert data.SAMPLES["tickets"].is_file()
+    assert (
+        register("tickets", home=tmp_path).sha256 == register(data.SAMPLES["tickets"], home=tmp_path).sha256
+    )
