@@ -29,10 +29,10 @@ TEAM = (
     "Why can't I compare perplexity across models?",
 )
 TICKETS = (
-    "Which model should classify our support tickets? English and Chinese, under 0.3B parameters, self-hosted.",
+    "Which model should classify our support tickets? Self-hosted, under 0.5B parameters.",
     "Evaluate SmolLM2-135M-Instruct on tickets in full precision, int8 and nf4, on 64 rows",
     "Fine-tune SmolLM2-135M-Instruct on tickets",
-    "Which model should classify our support tickets? English and Chinese, under 0.3B parameters, self-hosted.",
+    "Which model should classify our support tickets? Self-hosted, under 0.5B parameters.",
 )
 
 

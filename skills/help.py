@@ -13,7 +13,8 @@ from skills.skill import Skill
 def run(request: Request, _desk: Desk) -> Answer:
     """List the skills."""
     head = Bilingual(
-        "I help a team choose its language model, and prove the choice:", "我帮团队选语言模型，并用数据证明："
+        "I help a team choose its language model, and prove the choice. I speak English and Chinese:",
+        "我帮团队选语言模型，并用数据证明。我会说中文和英文：",
     )
     lines = [
         f"- **{skill.name}**: {skill.when.to(request.language)}" for skill in registry.SKILLS if skill.when.en

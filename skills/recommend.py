@@ -8,11 +8,9 @@ from skills.conversation.answer import Action, Answer, Cost, Exclusion, Frontier
 from skills.conversation.request import Request
 from skills.desk import Desk
 from skills.evidence import citations_for, evidence_lines
-from skills.ranking.rank import Ranked
+from skills.ranking.rank import FINALISTS, Ranked
 from skills.ranking.shortlist import Shortlist, build
 from skills.skill import Skill
-
-_SHOWN = 5
 
 
 def run(request: Request, desk: Desk) -> Answer:
@@ -44,7 +42,7 @@ def shortlist_for(request: Request, desk: Desk) -> Shortlist:
 def shortlist_answer(request: Request, shortlist: Shortlist, desk: Desk) -> Answer:
     """Put a shortlist into words and values."""
     language = request.language
-    shown = shortlist.ranked[:_SHOWN]
+    shown = shortlist.ranked[:FINALISTS]
     recommendations = tuple(
         _recommendation(rank, item, shortlist, desk, language) for rank, item in enumerate(shown, start=1)
     )

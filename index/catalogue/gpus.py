@@ -37,6 +37,8 @@ class GpuFact:
     usd_per_hour: float | None = None
     """An assumption, see `rate_basis`; None where it is not commonly rented."""
     rate_basis: Bilingual | None = None
+    is_cpu: bool = False
+    """No accelerator at all, but what there is when a team has none."""
     source: Source
 
     @property

@@ -27,7 +27,7 @@ from index.records import Benchmark, Evidence, ModelFact
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ITERATIONS = 30
+_ITERATIONS = 40
 _NOISE_SD = {"measured": 0.35, "published": 0.45, "self-reported": 0.6, "estimated": 1.0}
 """Spread of a figure about the fit, in logits: vendors choose their settings, so their figures weigh less."""
 _GENERAL_SD = 0.5
@@ -162,23 +162,25 @@ def _arrays(
 
 
 def _prior_design(models: Sequence[ModelFact]) -> Floats:
-    """One row per model: 1, years since 2024, log parameters, hosted, reasoning, base, size unknown."""
+    """One row per model: what is known of it without any figure."""
     sizes = [math.log(model.params_b) for model in models if model.params_b]
     typical = float(np.median(sizes)) if sizes else 0.0
-    return np.array(
-        [
-            [
-                1.0,
-                release_year(model) - 2024.0,
-                (math.log(model.params_b) if model.params_b else typical) - typical,
-                float(not model.open_weights),
-                float(bool(model.reasoning)),
-                float(model.kind == "base"),
-                float(model.kind in {"encoder", "embedding"}),
-            ]
-            for model in models
-        ],
-        dtype=np.float64,
+    return np.array([_known_of(model, typical) for model in models], dtype=np.float64)
+
+
+def _known_of(model: ModelFact, typical: float) -> tuple[float, ...]:
+    """1, years since 2024, log parameters of a generator and of an encoder, hosted, reasoning, base, encoder."""
+    size = (math.log(model.params_b) if model.params_b else typical) - typical
+    is_encoder = model.kind in {"encoder", "embedding"}
+    return (
+        1.0,
+        release_year(model) - 2024.0,
+        0.0 if is_encoder else size,
+        size if is_encoder else 0.0,
+        float(not model.open_weights),
+        float(bool(model.reasoning)),
+        float(model.kind == "base"),
+        float(is_encoder),
     )
 
 

@@ -100,7 +100,11 @@ def _hardware(need_gib: float, context: Context) -> Hardware | None:
     named = context.requirements.gpus
     if context.gpu is not None and context.gpu.usd_per_hour is not None and named is not None:
         return Hardware(gpu=context.gpu, count=named.count, wait_usd_per_h=wait)
-    rented = [(gpu, gpu.memory_gib) for gpu in gpus() if gpu.usd_per_hour is not None and gpu.memory_gib]
+    rented = [
+        (gpu, gpu.memory_gib)
+        for gpu in gpus()
+        if gpu.usd_per_hour is not None and gpu.memory_gib and not gpu.is_cpu
+    ]
     enough = [gpu for gpu, memory_gib in rented if memory_gib >= (context.available_gib or need_gib)]
     if enough:
         return Hardware(

@@ -17,6 +17,9 @@ from skills.ranking.loss import Expected
 
 _DRAWS = 4000
 _SEED = 20_26
+FINALISTS = 5
+"""The chance to be the best is that among so many that score best. Among hundreds it would go to models that
+nobody has measured: whoever draws widest, draws best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +58,17 @@ class Piece:
 
 
 def rank(options: Sequence[Option], alpha: float) -> list[Ranked]:
-    """Best first. Each model appears once, in the way of running it that scores best."""
+    """Best first. Each model appears once, in the way of running it that scores best.
+
+    `p_best` is the chance to be the best of the finalists, and 0 for the others.
+    """
     best: dict[tuple[str, str | None], Option] = {}
     for option in options:
         key = (option.model.id, option.adapter)
         if key not in best or option.score(alpha) < best[key].score(alpha):
             best[key] = option
     ordered = sorted(best.values(), key=lambda option: (option.score(alpha), option.model.id))
-    chances = _chances(ordered, alpha)
+    chances = _chances(ordered[:FINALISTS], alpha) + [0.0] * len(ordered[FINALISTS:])
     return [
         Ranked(option=option, score=option.score(alpha), p_best=chance)
         for option, chance in zip(ordered, chances, strict=True)
