@@ -36,7 +36,7 @@ def run(request: Request, desk: Desk) -> Answer:
         return _facts(request, models)
     hits = desk.knowledge.search(request.turn.text, k=_LOOKED_AT, language=request.language)
     if not desk.knowledge.answerable(request.turn.text, hits):
-        return _answer(request, NOT_KNOWN.to(request.language), ())
+        return Answer.to(request, NOT_KNOWN.to(request.language))
     return _quoted(request, hits)
 
 
@@ -57,7 +57,7 @@ def _quoted(request: Request, hits: Sequence[Hit]) -> Answer:
         f"{hit.passage.text.strip()} [{c.n}]" for hit, c in zip(chosen, citations, strict=True)
     )
     marks = "\n".join(f"[{c.n}] {c.title} › {c.locator} ({c.source})" for c in citations)
-    return _answer(request, f"{body}\n\n{marks}", citations)
+    return Answer.to(request, f"{body}\n\n{marks}", citations=citations)
 
 
 def _facts(request: Request, models: Sequence[ModelFact]) -> Answer:
@@ -78,7 +78,7 @@ def _facts(request: Request, models: Sequence[ModelFact]) -> Answer:
             marks.append(f"[{len(citations)}]")
         blocks.append(_fact_card(request, model, "".join(marks)))
     links = "\n".join(f"[{c.n}] {c.title} › {c.locator} ({c.source})" for c in citations)
-    return _answer(request, "\n\n".join([*blocks, links]), tuple(citations))
+    return Answer.to(request, "\n\n".join([*blocks, links]), citations=tuple(citations))
 
 
 def _fact_card(request: Request, model: ModelFact, marks: str) -> str:
@@ -122,17 +122,6 @@ def _memory_lines(request: Request, model: ModelFact) -> list[str]:
         f"部署所需显存（{tokens:,} token 上下文，按架构计算）",
     ).to(language)
     return [f"- {label}: {', '.join(shown)}"]
-
-
-def _answer(request: Request, text: str, citations: tuple[Citation, ...]) -> Answer:
-    return Answer(
-        thread=request.turn.thread,
-        skill="answer",
-        language=request.language,
-        requirements=request.requirements,
-        text=text,
-        citations=citations,
-    )
 
 
 SKILL = Skill(

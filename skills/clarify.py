@@ -30,13 +30,7 @@ def run(request: Request, _desk: Desk) -> Answer:
 
 def ask(request: Request, question: Bilingual) -> Answer:
     """One question back to the person."""
-    return Answer(
-        thread=request.turn.thread,
-        skill="clarify",
-        language=request.language,
-        requirements=request.requirements,
-        text=question.to(request.language),
-    )
+    return Answer.to(request, question.to(request.language), skill="clarify")
 
 
 SKILL = Skill(name="clarify", when=Bilingual("", ""), run=run)

@@ -18,13 +18,7 @@ WORDS = Bilingual(
 
 def run(request: Request, _desk: Desk) -> Answer:
     """Say what the bot is for."""
-    return Answer(
-        thread=request.turn.thread,
-        skill="decline",
-        language=request.language,
-        requirements=request.requirements,
-        text=WORDS.to(request.language),
-    )
+    return Answer.to(request, WORDS.to(request.language), skill="decline")
 
 
 SKILL = Skill(name="decline", when=Bilingual("", ""), run=run)

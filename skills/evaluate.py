@@ -60,16 +60,11 @@ def dedupe_key(request: Request) -> str:
 
 def started(request: Request, job: Job) -> Answer:
     """What is said once a job is queued."""
-    language = request.language
-    return Answer(
-        thread=request.turn.thread,
-        skill=request.skill,
-        language=language,
-        requirements=request.requirements,
-        text=started_line(job, language),
-        actions=(
-            Action(id="cancel", label=Bilingual("Stop", "停止").to(language), value={"job_id": job.id}),
-        ),
+    stop = Bilingual("Stop", "停止").to(request.language)
+    return Answer.to(
+        request,
+        started_line(job, request.language),
+        actions=(Action(id="cancel", label=stop, value={"job_id": job.id}),),
         jobs=(job.id,),
     )
 

@@ -22,30 +22,21 @@ def run(request: Request, desk: Desk) -> Answer:
     """Stop the job that is named, show the one that is named, or list the latest."""
     job_id = request.job_id
     if job_id is not None and stops_a_job(request):
-        return _answer(request, job_line(desk.jobs.cancel(job_id), request.language), (job_id,))
+        return Answer.to(request, job_line(desk.jobs.cancel(job_id), request.language), jobs=(job_id,))
     if job_id is not None:
         job = desk.jobs.status(job_id)
-        return _answer(request, result_markdown(job, desk.jobs.result(job_id), request.language), (job_id,))
+        return Answer.to(
+            request, result_markdown(job, desk.jobs.result(job_id), request.language), jobs=(job_id,)
+        )
     found = desk.jobs.list(limit=10)
     lines = [f"- {job_line(job, request.language)}" for job in found]
     text = "\n".join(lines) or NO_JOBS.to(request.language)
-    return _answer(request, text, tuple(job.id for job in found))
+    return Answer.to(request, text, jobs=tuple(job.id for job in found))
 
 
 def stops_a_job(request: Request) -> bool:
     """Whether the turn orders to stop a job, rather than asks about it."""
     return _STOP.search(request.turn.text) is not None
-
-
-def _answer(request: Request, text: str, jobs: tuple[str, ...]) -> Answer:
-    return Answer(
-        thread=request.turn.thread,
-        skill="jobs",
-        language=request.language,
-        requirements=request.requirements,
-        text=text,
-        jobs=jobs,
-    )
 
 
 SKILL = Skill(

@@ -47,12 +47,9 @@ def shortlist_answer(request: Request, shortlist: Shortlist, desk: Desk) -> Answ
         _recommendation(rank, item, shortlist, desk, language) for rank, item in enumerate(shown, start=1)
     )
     citations = citations_for(recommendations, language)
-    return Answer(
-        thread=request.turn.thread,
-        skill=request.skill,
-        language=language,
-        requirements=request.requirements,
-        text=wording.recommendation(request, shortlist, recommendations, citations),
+    return Answer.to(
+        request,
+        wording.recommendation(request, shortlist, recommendations, citations),
         recommendations=recommendations,
         excluded=tuple(
             Exclusion(model=item.model.id, reason=item.reason.to(language), constraint=item.constraint)

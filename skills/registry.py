@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from skills import answer, clarify, compare, decline, evaluate, explain, finetune, help, jobs, recommend
+from skills import answer, clarify, compare, decline, evaluate, explain, finetune, jobs, recommend
 from skills.conversation.request import SkillName
+from skills.help import help_for
 from skills.skill import Skill
 
-SKILLS: tuple[Skill, ...] = (
+_SKILLS: tuple[Skill, ...] = (
     recommend.SKILL,
     answer.SKILL,
     explain.SKILL,
@@ -14,9 +15,10 @@ SKILLS: tuple[Skill, ...] = (
     evaluate.SKILL,
     finetune.SKILL,
     jobs.SKILL,
-    help.SKILL,
     clarify.SKILL,
     decline.SKILL,
 )
+
+SKILLS: tuple[Skill, ...] = (*_SKILLS, help_for(_SKILLS))
 
 BY_NAME: dict[SkillName, Skill] = {skill.name: skill for skill in SKILLS}

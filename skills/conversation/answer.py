@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from index.bilingual import Language
 from index.records import EvidenceKind, Quantization
-from skills.conversation.request import Requirements, SkillName
+from skills.conversation.request import Request, Requirements, SkillName
 
 
 class _Frozen(BaseModel):
@@ -117,6 +117,17 @@ class Answer(_Frozen):
     actions: tuple[Action, ...] = ()
     jobs: tuple[str, ...] = ()
     """Jobs that the answer is about."""
+
+    @classmethod
+    def to(cls, request: Request, text: str, **more: Any) -> Answer:
+        """An answer to this request, in its thread and language; `more` are the other fields."""
+        about = {
+            "thread": request.turn.thread,
+            "skill": request.skill,
+            "language": request.language,
+            "requirements": request.requirements,
+        }
+        return cls.model_validate({**about, "text": text, **more})
 
     @property
     def started_jobs(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ def evaluation(home: Path, *candidates: Candidate, **changes: Any) -> Evaluation
 
 
 def tuning(home: Path, **changes: Any) -> TuningSpec:
-    small = {"limit": 24, "held_out_frac": 0.3, "held_out_limit": 4, "max_steps": 4, "batch_size": 2}
+    small = {"limit": 24, "held_out_frac": 0.3, "held_out_limit": 3, "max_steps": 3, "batch_size": 2}
     return TuningSpec(base_model="smollm2", dataset=register("tickets", home=home), **{**small, **changes})
 
 

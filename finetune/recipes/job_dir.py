@@ -1,0 +1,139 @@
+"""A recipe's side of its job folder: spec.json and context.json in; events, result.json or error.json out.
+
+A recipe may be killed at any moment and started again on the same folder, so lines are appended in one
+piece, files appear whole, and whoever reads lines back skips a torn one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict
+
+from finetune.atomic import write_text
+from finetune.state import EventKind
+from index.bilingual import Bilingual
+from index.errors import ShortlistError
+
+_SECONDS_BETWEEN_PROGRESS_EVENTS = 1.0
+
+
+class Context(BaseModel):
+    """What the worker tells a recipe beside the spec."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    home: Path
+    threads: int = 2
+    models: Path | None = None
+    """Where converted models are kept; None means where `models_folder` says."""
+
+
+@dataclass(slots=True)
+class JobDir:
+    """The folder of one job, as its recipe sees it."""
+
+    path: Path
+    _last_progress_s: float = field(default=-_SECONDS_BETWEEN_PROGRESS_EVENTS)
+
+    @property
+    def spec_json(self) -> str:
+        """What is to be done."""
+        return (self.path / "spec.json").read_text("utf-8")
+
+    @property
+    def context(self) -> Context:
+        """Where and with what."""
+        return Context.model_validate_json((self.path / "context.json").read_text("utf-8"))
+
+    def emit(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        """Report that something happened."""
+        append_line(self.path / "events.jsonl", {"kind": kind, "data": data})
+
+    def progress(self, done: int, total: int, stage: str) -> None:
+        """Report how far it is: at most once a second, except at the end of a stage."""
+        now_s = time.monotonic()
+        if done >= total or now_s - self._last_progress_s >= _SECONDS_BETWEEN_PROGRESS_EVENTS:
+            self._last_progress_s = now_s
+            self.emit("progress", {"done": done, "total": total, "stage": stage})
+
+    def note(self, sentence: Bilingual) -> None:
+        """Tell the person something that they should know."""
+        self.emit("note", {"en": sentence.en, "zh": sentence.zh})
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Leave the result; the job is done once this file is there."""
+        write_json(self.path / "result.json", result)
+
+
+def run(recipe: Callable[[JobDir], None]) -> NoReturn:
+    """Run a recipe on the folder named on the command line, and exit as the worker expects.
+
+    0: result.json is there. 1 with error.json: an expected failure. 143: asked to end. Anything else is a
+    bug or a crash, with its traceback in the log.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, _end_politely)
+    job = JobDir(Path(sys.argv[1]).absolute())
+    try:
+        recipe(job)
+    except ShortlistError as error:
+        write_json(job.path / "error.json", {"en": error.message.en, "zh": error.message.zh})
+        sys.exit(1)
+    sys.exit(0)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON file in one step. NaN is refused: it is not JSON, and unknown is null."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read back what `write_json` wrote."""
+    value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return value
+
+
+def append_line(path: Path, value: Mapping[str, Any]) -> None:
+    """Append one line in a single write, so that two processes and a kill cannot mix lines up."""
+    line = json.dumps(value, ensure_ascii=False) + "\n"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.write(handle, line.encode())
+    finally:
+        os.close(handle)
+
+
+def end_torn_line(path: Path) -> None:
+    """Keep the next line apart from the half line that a killed run left."""
+    if path.is_file() and not path.read_bytes().endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what was appended before; a line that was torn by a crash is skipped."""
+    if not path.is_file():
+        return
+    for line in path.read_text("utf-8", errors="replace").split("\n"):
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _end_politely(_signal: int, _frame: FrameType | None) -> None:
+    """Leave through every `finally`: what was finished is on disk already."""
+    sys.exit(128 + signal.SIGTERM)

@@ -1,0 +1,191 @@
+"""Turn a candidate's name, quantization and adapter into a model that is ready to be asked.
+
+Weights come from safetensors only and no code of a model's own is run. On a GPU a model computes in bf16,
+on a CPU in fp32: bf16 is several times slower on CPUs without instructions for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub.utils import disable_progress_bars
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from finetune.models import ModelLocation, models_folder
+from finetune.recipes.convert import converted
+from finetune.recipes.job_dir import Context
+from index.bilingual import Bilingual
+from index.errors import BadInput, JobFailed
+from index.records import Quantization
+
+logger = logging.getLogger(__name__)
+
+TRAINING_TEXTS = "training_texts.json"
+"""In an adapter's folder: hashes of the texts that it was trained on."""
+
+_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers")
+_SAMPLED_BYTES = 2**20
+
+
+def prepare_libraries(context: Context) -> torch.device:
+    """Quieten the libraries, limit the threads, and return the device to work on."""
+    warnings.filterwarnings("ignore", module="transformers|peft|bitsandbytes|torch|accelerate")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    disable_progress_bars()
+    torch.set_num_threads(context.threads)
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+
+
+def load_tokenizer(location: ModelLocation, context: Context) -> Any:
+    """Load the tokenizer that belongs to the model."""
+    return AutoTokenizer.from_pretrained(_place(location, context), trust_remote_code=False)
+
+
+def load_model(
+    location: ModelLocation,
+    context: Context,
+    quantization: Quantization,
+    device: torch.device,
+    *,
+    adapter: str | None = None,
+) -> Any:
+    """Load a model, quantized on loading, with a tuned adapter on top if given."""
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            _place(location, context),
+            dtype=compute_dtype(device),
+            quantization_config=_quantization_config(quantization, device),
+            device_map={"": device},
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+        return (with_adapter(model, adapter) if adapter else model).eval()
+    except torch.OutOfMemoryError as error:
+        raise _no_room(location.id, quantization) from error
+    # What an incomplete or unsupported checkpoint raises is as varied as checkpoints are.
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
+        logger.exception("model not loaded", extra={"model": location.id})
+        raise _not_loaded(location.id, quantization, adapter) from error
+
+
+def with_adapter(model: Any, adapter: str) -> Any:
+    """Put a tuned adapter on top of its base."""
+    from peft import PeftModel  # noqa: PLC0415 - takes seconds to import, and few candidates need it
+
+    folder = Path(adapter)
+    if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
+        raise BadInput(
+            Bilingual(
+                en=f"{adapter!r} is no adapter: I need a folder with adapter_config.json and "
+                "adapter_model.safetensors, as a finished fine-tune leaves it.",
+                zh=f"{adapter!r} 不是适配器：需要包含 adapter_config.json 和 adapter_model.safetensors 的文件夹，"
+                "即微调任务完成后留下的文件夹。",
+            )
+        )
+    return PeftModel.from_pretrained(model, adapter)
+
+
+def texts_seen_in_training(adapter: str | None) -> frozenset[str]:
+    """Hashes of the texts that an adapter was trained on: evaluating it on them would flatter it."""
+    file = Path(adapter, TRAINING_TEXTS) if adapter else None
+    return frozenset(json.loads(file.read_text("utf-8"))) if file and file.is_file() else frozenset()
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """The precision to compute in."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def max_tokens(model: Any) -> float:
+    """The longest input that the model was made for; no limit where its configuration names none."""
+    length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return float(length) if length else float("inf")
+
+
+def revision_of(location: ModelLocation, model: Any) -> str:
+    """Which weights exactly: the hub's commit, or a hash of the files."""
+    if location.kind in ("hub", "cache") or location.path is None:
+        return str(getattr(model.config, "_commit_hash", None) or "unknown")
+    files = sorted(location.path.glob("*.safetensors")) if location.path.is_dir() else [location.path]
+    return "sampled-sha256:" + _sampled_hash(files)
+
+
+def environment(context: Context, device: torch.device, *, seed: int) -> dict[str, str]:
+    """All that is needed to trust or repeat a measurement, beside the spec."""
+    cpu = f"CPU ({platform.machine()}), {context.threads} of {os.cpu_count()} threads"
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        "dtype": str(compute_dtype(device)).removeprefix("torch."),
+        "threads": str(context.threads),
+        "seed": str(seed),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _place(location: ModelLocation, context: Context) -> str:
+    """What `from_pretrained` is given: a folder on this machine, or a hub id to download."""
+    if location.kind == "embedded" and location.path is not None:
+        return str(converted(location.path, models_folder(context.home, shared=context.models)))
+    return str(location.path or location.id)
+
+
+def _quantization_config(quantization: Quantization, device: torch.device) -> BitsAndBytesConfig | None:
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    if quantization == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=compute_dtype(device),
+        )
+    return None
+
+
+def _sampled_hash(files: list[Path]) -> str:
+    """Hash sizes, first and last mebibyte: enough to tell checkpoints apart, quick for many gigabytes."""
+    digest = hashlib.sha256()
+    for file in files:
+        size_bytes = file.stat().st_size
+        digest.update(f"{file.name} {size_bytes}\n".encode())
+        with file.open("rb") as content:
+            digest.update(content.read(_SAMPLED_BYTES))
+            content.seek(max(0, size_bytes - _SAMPLED_BYTES))
+            digest.update(content.read())
+    return digest.hexdigest()[:16]
+
+
+def _no_room(model: str, quantization: Quantization) -> JobFailed:
+    return JobFailed(
+        Bilingual(
+            en=f"{model} ({quantization}) does not fit into the memory of this GPU. "
+            "Try nf4, a smaller model, or a larger GPU.",
+            zh=f"{model}（{quantization}）超出了这块 GPU 的显存。请尝试 nf4、更小的模型或更大的 GPU。",
+        )
+    )
+
+
+def _not_loaded(model: str, quantization: Quantization, adapter: str | None) -> JobFailed:
+    what = f"{model} ({quantization})" + (f" with the adapter {adapter}" if adapter else "")
+    what_zh = f"{model}（{quantization}）" + (f"及适配器 {adapter}" if adapter else "")
+    return JobFailed(
+        Bilingual(
+            en=f"{what} could not be loaded: its files are incomplete, do not belong together, or are of an "
+            "architecture that is not supported here. The job's log has the details.",
+            zh=f"无法加载 {what_zh}：文件不完整、互不匹配，或其架构在此不受支持。详情见任务日志。",
+        )
+    )

@@ -1,0 +1,198 @@
+"""Turn the result of an evaluation and its answers into one HTML page, in English and Chinese.
+
+The page needs nothing but itself: no scripts, no fonts, no network. Everything that came from a person or a
+model is escaped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from finetune.recipes.answers import Answer
+from index.bilingual import Bilingual, Language
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --faint: #8881; --accent: #2b6cb0; }
+body { font: 15px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", sans-serif; margin: 2rem auto; max-width: 64rem;
+       padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+table { border-collapse: collapse; margin: .5rem 0; display: block; overflow-x: auto }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .7rem; text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left } td.words { white-space: normal; text-align: left }
+.verdict { font-size: 1.1rem; border-left: 4px solid var(--accent); padding-left: .8rem }
+.small { font-size: .85rem; opacity: .75 } .switch label { cursor: pointer; margin-right: 1rem }
+input[name=language] { display: none } main { display: none }
+#en:checked ~ main.en, #zh:checked ~ main.zh { display: block }
+"""
+
+_VERDICTS = {
+    "winner": Bilingual(
+        "{winner} is the best, by more than chance explains.", "{winner} 最好，且差异不能用偶然解释。"
+    ),
+    "indistinguishable": Bilingual(
+        "The best ones differ by less than {delta:.0%}: choose by speed, memory or price.",
+        "领先者之间的差异小于 {delta:.0%}：可按速度、内存或价格选择。",
+    ),
+    "insufficient": Bilingual(
+        "{n} rows are not enough to name a winner. Evaluate on more rows.",
+        "{n} 行数据不足以判断优劣。请用更多数据评测。",
+    ),
+}
+_TITLE = Bilingual("Evaluation on {name}", "在 {name} 上的评测")
+_SUBTITLE = Bilingual(
+    "{used} of {rows} rows · data {sha} · {device}", "使用 {rows} 行中的 {used} 行 · 数据 {sha} · {device}"
+)
+_COLUMNS = (
+    Bilingual("Candidate", "候选"),
+    Bilingual("Accuracy (95%)", "准确率（95%）"),
+    Bilingual("Balanced", "均衡准确率"),
+    Bilingual("Macro F1", "宏平均 F1"),
+    Bilingual("Tokens/s", "词元/秒"),
+    Bilingual("Latency p50 / p95", "延迟 p50 / p95"),
+    Bilingual("Memory", "内存"),
+    Bilingual("Load", "加载"),
+    Bilingual("Rows", "行数"),
+)
+_PAIR_COLUMNS = (
+    Bilingual("Pair", "两者"),
+    Bilingual("Difference (95%)", "差异（95%）"),
+    Bilingual("p", "p 值"),
+    Bilingual("Only the first right", "仅前者正确"),
+    Bilingual("Only the second right", "仅后者正确"),
+)
+_HEADINGS = {
+    "candidates": Bilingual("Candidates", "候选对比"),
+    "comparisons": Bilingual("Paired comparisons", "配对比较"),
+    "confusion": Bilingual("What was taken for what", "混淆矩阵"),
+    "environment": Bilingual("Measured with", "测量环境"),
+}
+_PAIRED_NOTE = Bilingual(
+    "Same rows for both; difference of accuracies, first minus second; {method}.",
+    "两者使用相同的数据行；差异为前者准确率减后者；方法：{method}。",
+)
+_CONFUSION_NOTE = Bilingual("Rows: the true label. Columns: the prediction.", "行为真实标签，列为模型预测。")
+_FAILED = Bilingual("not evaluated: {reason}", "未完成评测：{reason}")
+
+
+def render_report(result: Mapping[str, Any], answers: Mapping[str, Sequence[Answer]]) -> str:
+    """Return the page."""
+    title = escape(_TITLE.en.format(name=result["dataset"]["name"]))
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+        '<input type="radio" name="language" id="en" checked><input type="radio" name="language" id="zh">'
+        '<p class="switch small"><label for="en">English</label><label for="zh">中文</label></p>'
+        f"{_page(result, answers, 'en')}{_page(result, answers, 'zh')}</body></html>\n"
+    )
+
+
+def _page(result: Mapping[str, Any], answers: Mapping[str, Sequence[Answer]], language: Language) -> str:
+    dataset = result["dataset"]
+    subtitle = _SUBTITLE.to(language).format(
+        used=dataset["rows_used"],
+        rows=dataset["rows"],
+        sha=dataset["sha256"][:12],
+        device=result["environment"]["device"],
+    )
+    sections = [
+        _section("candidates", _candidates(result["candidates"], language), language),
+        _section("comparisons", _comparisons(result["comparisons"], language), language),
+        _section("confusion", _confusions(answers, dataset["labels"], language), language),
+        _section("environment", _environment(result["environment"]), language),
+    ]
+    return (
+        f'<main class="{language}" lang="{language}">'
+        f"<h1>{escape(_TITLE.to(language).format(name=dataset['name']))}</h1>"
+        f'<p class="small">{escape(subtitle)}</p>'
+        f'<p class="verdict">{escape(_verdict(result, language))}</p>{"".join(sections)}</main>'
+    )
+
+
+def _verdict(result: Mapping[str, Any], language: Language) -> str:
+    words = _VERDICTS[result["verdict"]].to(language)
+    return words.format(winner=result["winner"], delta=result["delta"], n=result["dataset"]["rows_used"])
+
+
+def _section(name: str, body: str, language: Language) -> str:
+    return f"<h2>{_HEADINGS[name].to(language)}</h2>{body}" if body else ""
+
+
+def _candidates(rows: Sequence[Mapping[str, Any]], language: Language) -> str:
+    return _table([column.to(language) for column in _COLUMNS], [_candidate(row, language) for row in rows])
+
+
+def _candidate(row: Mapping[str, Any], language: Language) -> str:
+    label = f"<td>{escape(row['label'])}</td>"
+    if row["stopped"] == "failed":
+        reason = row["reason_zh"] if language == "zh" else row["reason"]
+        words = escape(_FAILED.to(language).format(reason=reason))
+        return f'<tr>{label}<td class="words" colspan="{len(_COLUMNS) - 1}">{words}</td></tr>'
+    metrics = row["metrics"]
+    accuracy = metrics["accuracy"]
+    low, high = accuracy["ci95"]
+    return f"<tr>{label}" + _cells(
+        f"{accuracy['value']:.3f} ({low:.3f} – {high:.3f})",
+        f"{metrics['balanced_accuracy']['value']:.3f}",
+        f"{metrics['f1_macro']['value']:.3f}",
+        f"{row['tokens_per_s']:.0f}",
+        f"{row['latency_p50_s']:.3f} s / {row['latency_p95_s']:.3f} s",
+        f"{row['peak_memory_gib']:.2f} GiB",
+        f"{row['load_time_s']:.1f} s",
+        str(row["items_seen"]),
+    )
+
+
+def _comparisons(pairs: Sequence[Mapping[str, Any]], language: Language) -> str:
+    if not pairs:
+        return ""
+    rows = [
+        f"<tr><td>{escape(pair['a'])} − {escape(pair['b'])}</td>"
+        + _cells(
+            f"{pair['difference']:+.3f} ({pair['ci95'][0]:+.3f} – {pair['ci95'][1]:+.3f})",
+            f"{pair['p_value']:.3g}",
+            str(pair["a_only"]),
+            str(pair["b_only"]),
+        )
+        for pair in pairs
+    ]
+    note = escape(_PAIRED_NOTE.to(language).format(method=pairs[0]["method"]))
+    return _table([column.to(language) for column in _PAIR_COLUMNS], rows) + f'<p class="small">{note}</p>'
+
+
+def _confusions(answers: Mapping[str, Sequence[Answer]], labels: Sequence[str], language: Language) -> str:
+    note = f'<p class="small">{_CONFUSION_NOTE.to(language)}</p>'
+    return note + "".join(_confusion(name, given, labels) for name, given in answers.items())
+
+
+def _confusion(name: str, given: Sequence[Answer], labels: Sequence[str]) -> str:
+    counts = Counter((answer.label, answer.prediction) for answer in given)
+    rows = []
+    for label in labels:
+        total = sum(counts[label, other] for other in labels) or 1
+        cells = "".join(
+            f'<td style="background: rgb(43 108 176 / {counts[label, other] / total:.2f})">'
+            f"{counts[label, other] or ''}</td>"
+            for other in labels
+        )
+        rows.append(f"<tr><td>{escape(label)}</td>{cells}</tr>")
+    return _table([name, *labels], rows)
+
+
+def _environment(environment: Mapping[str, str]) -> str:
+    rows = [
+        f'<tr><td>{escape(name)}</td><td class="words">{escape(value)}</td></tr>'
+        for name, value in environment.items()
+    ]
+    return f'<table class="small">{"".join(rows)}</table>'
+
+
+def _table(columns: Sequence[str], rows: Sequence[str]) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _cells(*values: str) -> str:
+    return "".join(f"<td>{escape(value)}</td>" for value in values) + "</tr>"
