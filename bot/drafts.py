@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from finetune.spec import TuningSpec
 from skills.conversation.request import Request
 from skills.conversation.threads import Exchange
 
@@ -33,7 +34,7 @@ class TuningDraft:
     base_model: str = ""
     dataset: str = ""
     method: str = "lora"
-    epochs: float = 2.0
+    epochs: float = TuningSpec.model_fields["epochs"].default
 
 
 def evaluation_from_value(value: Mapping[str, Any]) -> EvaluationDraft:

@@ -22,6 +22,8 @@ def watch(jobs: Jobs, job_id: str, output: Output) -> Job:
             if done_frac - told_frac < _STEP_FRAC:
                 return
             told_frac = done_frac
+        if event.kind == "loss" and event.data.get("eval") is None:
+            return
         line = event_line(event, output.language)
         if line:
             output.note(line)

@@ -83,10 +83,11 @@ class TuningSpec(BaseModel):
     """qlora loads the base in nf4 with double quantization."""
     lora_rank: int = Field(default=16, ge=1, le=256)
     lora_alpha: int = Field(default=32, ge=1, le=1024)
-    learning_rate: float = Field(default=2e-4, gt=0, le=1e-1)
-    epochs: float = Field(default=2.0, gt=0, le=20)
+    learning_rate: float | None = Field(default=None, gt=0, le=1e-1)
+    """Peak; None lets the recipe choose by the size of the model."""
+    epochs: float = Field(default=1.0, gt=0, le=20)
     max_steps: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=8, ge=1, le=256)
+    batch_size: int = Field(default=4, ge=1, le=256)
     max_tokens: int = Field(default=512, ge=16, le=131072)
     """Rows longer than this are counted, reported and left out: never cut."""
     held_out_frac: float = Field(default=0.2, gt=0, lt=1)

@@ -21,6 +21,14 @@ STATE_NAMES = {
 }
 
 
+_STAGE_NAMES = {
+    "loading": Bilingual("loading the model", "加载模型"),
+    "before": Bilingual("scoring the base", "评测基础模型"),
+    "training": Bilingual("training", "训练"),
+    "after": Bilingual("scoring the tuned model", "评测微调后的模型"),
+}
+
+
 def job_title(job: Job) -> Bilingual:
     """What a job is: kind, number, models, data set."""
     spec = job.spec
@@ -55,7 +63,9 @@ def event_line(event: JobEvent, language: Language) -> str | None:
     if event.kind == "state":
         return f"#{event.job_id} {STATE_NAMES[data['state']].to(language)}"
     if event.kind == "progress":
-        return f"#{event.job_id} {data.get('stage', '')} {data['done']}/{data['total']}"
+        stage = str(data.get("stage", ""))
+        named = _STAGE_NAMES[stage].to(language) if stage in _STAGE_NAMES else stage
+        return f"#{event.job_id} {named} {data['done'] / max(data['total'], 1):.0%}"
     if event.kind == "loss":
         return _loss_line(event, language)
     if event.kind == "candidate":

@@ -16,5 +16,6 @@ def home_with_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home for real jobs. The model is converted on the first run ever; later runs find it in the cache."""
     home = tmp_path_factory.mktemp("shortlist-home")
     if not smollm2_folder(models_folder(home)).is_dir():
-        subprocess.run([sys.executable, "-m", "finetune.recipes.convert", str(home)], check=True)
+        command = [sys.executable, "-m", "finetune.recipes.convert", str(home)]
+        subprocess.run(command, cwd=Path(__file__).parents[1], check=True)
     return home

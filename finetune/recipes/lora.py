@@ -12,7 +12,7 @@ import gc
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from finetune.recipes.model_card import draw_loss_curve, write_model_card
 from finetune.recipes.prefix import prefix_cache, repeat, shares_prefix_in_training
 from finetune.recipes.prompts import shared_prefix
 from finetune.recipes.scoring import SCORING, LabelScorer
-from finetune.recipes.tuning_plan import TuningPlan, plan_tuning
+from finetune.recipes.tuning_plan import TuningPlan, learning_rate_for, plan_tuning
 from finetune.spec import TuningSpec, fingerprint
 from index.bilingual import Bilingual
 from index.errors import BadInput, JobFailed
@@ -52,6 +52,8 @@ def tune(job: JobDir) -> None:
     """Score, train, score again, check what was saved, and leave the result."""
     plan = plan_tuning(job, prepare_libraries(job.context))
     model = _load_base(job, plan)
+    rate = plan.spec.learning_rate or learning_rate_for(model.num_parameters())
+    plan = replace(plan, learning_rate=rate)
     meter = MemoryMeter(model, plan.device)
     about = {"revision": revision_of(plan.location, model), "peak_memory_gib": meter.meaning}
     before = _score(job, plan, model, "before", done=0)
@@ -116,7 +118,7 @@ def _train(job: JobDir, plan: TuningPlan, model: Any) -> Progress:
     steps, run_id = len(plan.steps), fingerprint(plan.spec)
     prefix = shared_prefix([e.prompt for e in plan.examples]) if shares_prefix_in_training(model) else []
     weights = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=plan.spec.learning_rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(weights, lr=plan.learning_rate, weight_decay=0.0)
     progress = load_checkpoint(_checkpoint(job), model, optimizer, of=run_id)
     if progress.step == 0:
         _rehearse(plan, model, prefix)
@@ -143,14 +145,12 @@ def _step(
     """Learn from one batch and return its loss."""
     started_s = time.perf_counter()
     weights = optimizer.param_groups[0]["params"]
-    optimizer.param_groups[0]["lr"] = plan.spec.learning_rate * learning_rate_frac(
-        progress.step, len(plan.steps)
-    )
+    optimizer.param_groups[0]["lr"] = plan.learning_rate * learning_rate_frac(progress.step, len(plan.steps))
     model.train()
     examples = [plan.examples[i] for i in plan.steps[progress.step]]
     loss, tokens = answer_loss(model, examples, prefix, plan.device)
     if not math.isfinite(loss.item()):
-        raise _diverged(plan.spec, progress.step + 1)
+        raise _diverged(plan.learning_rate, progress.step + 1)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(weights, MAX_GRADIENT_NORM)
     optimizer.step()
@@ -229,7 +229,7 @@ def _asked(plan: TuningPlan) -> dict[str, Any]:
             "lora_rank": spec.lora_rank,
             "lora_alpha": spec.lora_alpha,
             "target_modules": "all-linear",
-            "learning_rate": spec.learning_rate,
+            "learning_rate": plan.learning_rate,
             "schedule": f"warm-up over {WARM_UP_FRAC:.0%} of the steps, then cosine to 0",
             "optimizer": "AdamW, no weight decay",
             "max_gradient_norm": MAX_GRADIENT_NORM,
@@ -264,13 +264,12 @@ def _gained(before: Sequence[Answer], after: Sequence[Answer], seed: int) -> dic
     }
 
 
-def _diverged(spec: TuningSpec, step: int) -> JobFailed:
+def _diverged(rate: float, step: int) -> JobFailed:
     return JobFailed(
         Bilingual(
             en=f"The loss became infinite at step {step}. Try a lower learning rate, such as "
-            f"{spec.learning_rate / 5:.0e} instead of {spec.learning_rate:.0e}.",
-            zh=f"第 {step} 步的损失变为无穷大。请降低学习率，例如用 {spec.learning_rate / 5:.0e} "
-            f"代替 {spec.learning_rate:.0e}。",
+            f"{rate / 5:.0e} instead of {rate:.0e}.",
+            zh=f"第 {step} 步的损失变为无穷大。请降低学习率，例如用 {rate / 5:.0e} 代替 {rate:.0e}。",
         )
     )
 

@@ -134,7 +134,7 @@ def _candidate(row: Mapping[str, Any], language: Language) -> str:
     accuracy = metrics["accuracy"]
     low, high = accuracy["ci95"]
     return f"<tr>{label}" + _cells(
-        f"{accuracy['value']:.3f} ({low:.3f} – {high:.3f})",
+        f"{accuracy['value']:.3f} ({low:.3f} … {high:.3f})",
         f"{metrics['balanced_accuracy']['value']:.3f}",
         f"{metrics['f1_macro']['value']:.3f}",
         f"{row['tokens_per_s']:.0f}",
@@ -151,7 +151,7 @@ def _comparisons(pairs: Sequence[Mapping[str, Any]], language: Language) -> str:
     rows = [
         f"<tr><td>{escape(pair['a'])} − {escape(pair['b'])}</td>"
         + _cells(
-            f"{pair['difference']:+.3f} ({pair['ci95'][0]:+.3f} – {pair['ci95'][1]:+.3f})",
+            f"{pair['difference']:+.3f} ({pair['ci95'][0]:+.3f} … {pair['ci95'][1]:+.3f})",
             f"{pair['p_value']:.3g}",
             str(pair["a_only"]),
             str(pair["b_only"]),

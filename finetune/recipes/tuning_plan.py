@@ -20,6 +20,9 @@ from index.errors import BadInput
 from index.records import Quantization
 
 _HELD_OUT_LOSS_ROWS = 16
+LARGE_MODEL_RATE = 2e-4
+_SMALL_MODEL_RATE = 5e-4
+_SMALL_BELOW_PARAMS = 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,8 @@ class TuningPlan:
     """Some held-out rows, for the held-out loss along the way."""
     steps: tuple[tuple[int, ...], ...]
     """Which examples each step uses."""
+    learning_rate: float = LARGE_MODEL_RATE
+    """Peak, until the size of the model is known."""
 
     @property
     def quantization(self) -> Quantization:
@@ -81,6 +86,11 @@ def plan_tuning(job: JobDir, device: torch.device) -> TuningPlan:
         held_out_examples=tuple(encode(held_out_rows[:_HELD_OUT_LOSS_ROWS], prompts)),
         steps=_steps(examples, spec),
     )
+
+
+def learning_rate_for(n_params: int) -> float:
+    """A peak that suits LoRA on a model of this size: small models bear, and need, larger steps."""
+    return _SMALL_MODEL_RATE if n_params < _SMALL_BELOW_PARAMS else LARGE_MODEL_RATE
 
 
 def _steps(examples: Sequence[Example], spec: TuningSpec) -> tuple[tuple[int, ...], ...]:
