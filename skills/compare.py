@@ -74,13 +74,13 @@ def _scores_of(path: Path) -> dict[str, dict[str, float]]:
     try:
         for line in file.read_text(encoding="utf-8").splitlines():
             item = json.loads(line)
-            scores.setdefault(item["candidate"], {})[str(item["id"])] = float(item["correct"])
+            scores.setdefault(item["candidate"], {})[str(item["row"])] = float(item["correct"])
     except (OSError, ValueError, KeyError, TypeError):
         raise BadInput(
             Bilingual(
                 f"{path} is not a finished evaluation: it needs an items.jsonl beside its result.json. "
-                "`shortlist jobs show ID` names the folder.",
-                f"{path} 不是已完成的评测：result.json 旁应有 items.jsonl。`shortlist jobs show ID` 会给出目录。",
+                "Give the number of a job, or its folder.",
+                f"{path} 不是已完成的评测：result.json 旁应有 items.jsonl。请给出任务编号或其目录。",
             )
         ) from None
     return scores

@@ -147,7 +147,8 @@ def _candidate_table(candidates: Sequence[Mapping[str, Any]], language: Language
     for item in candidates:
         name = _candidate_name(item, language)
         if item["stopped"] == "failed":
-            rows.append(f"| {name} | {_reason(item.get('reason'), language)} | – | – | – |")
+            reason = item["reason_zh" if language == "zh" else "reason"]
+            rows.append(f"| {name} | {reason} | – | – | – |")
             continue
         rows.append(
             f"| {name} | {_score_text(item)} | {_number(item['tokens_per_s'], '.0f')} "
@@ -157,9 +158,7 @@ def _candidate_table(candidates: Sequence[Mapping[str, Any]], language: Language
 
 
 def _comparison_line(item: Mapping[str, Any], language: Language) -> str:
-    low, high = item["ci95"]
-    a, b = item["a"], item["b"]
-    figures = f"{item['difference']:+.3f}, 95% {low:+.3f} – {high:+.3f}, p = {item['p_value']:.3g}"
+    a, b, figures = item["a"], item["b"], _difference(item)
     return Bilingual(
         f"- {a} minus {b}: {figures} ({item['method']})", f"- {a} 减 {b}：{figures}（{item['method']}）"
     ).to(language)
@@ -169,10 +168,7 @@ def _tuning(spec: TuningSpec, result: Mapping[str, Any], language: Language) -> 
     before, after = result["before"]["accuracy"], result["after"]["accuracy"]
     comparison = result["comparison"]
     low, high = comparison["ci95"]
-    figures = (
-        f"{before['value']:.2f} → {after['value']:.2f}",
-        f"{comparison['difference']:+.3f}, 95% {low:+.3f} – {high:+.3f}, p = {comparison['p_value']:.3g}",
-    )
+    figures = (f"{before['value']:.2f} → {after['value']:.2f}", _difference(comparison))
     name, rows = short_name(spec.base_model), after["n"]
     if low > 0:
         head = Bilingual(f"**The fine-tune helped {name}**", f"**微调对 {name} 有效**")
@@ -227,10 +223,9 @@ def _score_text(item: Mapping[str, Any]) -> str:
     return f"{accuracy['value']:.2f} ({low:.2f}–{high:.2f}, n={accuracy['n']})"
 
 
-def _reason(reason: object, language: Language) -> str:
-    if isinstance(reason, Mapping):
-        return str(reason["zh" if language == "zh" else "en"])
-    return str(reason or "–")
+def _difference(item: Mapping[str, Any]) -> str:
+    low, high = item["ci95"]
+    return f"{item['difference']:+.3f}, 95% [{low:+.3f}, {high:+.3f}], p = {item['p_value']:.3g}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -54,10 +54,19 @@ def footprint(  # noqa: PLR0913, PLR0917  one parameter per option
 
 
 def compare(
-    results: Annotated[list[Path], typer.Argument(help="Job folders, or result.json files of evaluations.")],
+    results: Annotated[list[str], typer.Argument(help="Numbers of jobs, or folders of evaluations.")],
     json: Json = False,
 ) -> None:
     """Compare finished results item by item, on the rows that they share."""
     with guarded(Output(json=json)) as output:
-        value = compare_results(results)
+        value = compare_results([_folder(result) for result in results])
         output.emit(value, comparison_markdown(value, output.language))
+
+
+def _folder(result: str) -> Path:
+    """The folder of a job by its number, or the path as it is."""
+    if not result.isdigit() or Path(result).exists():
+        return Path(result)
+    from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
+
+    return open_jobs().folder(result)

@@ -52,7 +52,10 @@ def test_what_was_measured_from_a_message_is_named_in_the_next_answer(
         bot.ana.mention(COMPARE)
         after = bot.posts()[4]
 
+    compared = shortlist(tmp_path, "compare", job.id)
     assert job.state == "succeeded"
+    assert compared["rows"] == 16
+    assert len(compared["comparisons"]) == 1
     assert "Evaluation #1" in shown(card)
     assert "Measured here on tickets (job 1)" in shown(result)
     assert "measured here" not in shown(before).replace("measured here 0", "")

@@ -94,7 +94,7 @@ def test_there_are_no_jobs_at_first(ask: Ask) -> None:
 def items(folder: Path, **correct: list[int]) -> Path:
     folder.mkdir()
     lines = [
-        json.dumps({"candidate": name, "id": row, "correct": value})
+        json.dumps({"candidate": name, "row": row, "correct": value})
         for name, values in correct.items()
         for row, value in enumerate(values)
     ]
