@@ -21,7 +21,7 @@ from index.records import Quantization
 
 _HELD_OUT_LOSS_ROWS = 16
 LARGE_MODEL_RATE = 2e-4
-_SMALL_MODEL_RATE = 5e-4
+_SMALL_MODEL_RATE = 1e-3
 _SMALL_BELOW_PARAMS = 1e9
 
 

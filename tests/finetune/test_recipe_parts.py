@@ -295,7 +295,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice(tmp_path: Path, toke
     tokenizer.save_pretrained(poisoned)
     zebra = next(text for n in range(99) if is_learned(text := f"zebra {n}"))
     with pytest.raises(JobFailed, match="lower learning rate, such as 4e-05 instead of 2e-04"):
-        tune(tiny_job(tmp_path, poisoned, [*TEXTS, zebra], max_steps=None, epochs=1))
+        tune(tiny_job(tmp_path, poisoned, [*TEXTS, zebra], max_steps=None, epochs=1, learning_rate=2e-4))
 
 
 def is_learned(text: str) -> bool:
