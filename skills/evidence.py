@@ -10,7 +10,7 @@ from index.records import Evidence, Measurement
 from skills.conversation.answer import Citation, EvidenceLine, Recommendation
 from skills.ranking.rank import Option
 from skills.ranking.shortlist import Shortlist
-from skills.wording import short_name
+from skills.wording import quantization_name, short_name
 
 _LINES = 5
 _CITED_EACH = 2
@@ -34,8 +34,9 @@ def evidence_lines(
 
     figures = sorted(catalogue.evidence_of(option.model.id), key=order)
     of_the_task = [_published_line(item) for item in figures if item.benchmark.task in weights][:_LINES]
-    if option.loss.measured:
-        return (measured_line(option.loss.measured, language), *of_the_task)
+    measured = option.loss.measured or option.loss.near
+    if measured:
+        return (measured_line(measured, language), *of_the_task)
     if of_the_task:
         return tuple(of_the_task)
     others = [_published_line(item) for item in figures[:_LINES]]
@@ -49,7 +50,7 @@ def measured_line(row: Measurement, language: Language) -> EvidenceLine:
         interval = f", 95% {row.ci95_low:.2f}–{row.ci95_high:.2f}"
     detail = Bilingual(f"{row.n_items} items{interval}", f"{row.n_items} 条{interval}").to(language)
     return EvidenceLine(
-        benchmark=f"{row.metric} · {row.dataset_name}",
+        benchmark=f"{row.metric} · {row.dataset_name} · {quantization_name(row.quantization, language)}",
         score=round(row.value, 4),
         kind="measured",
         source=f"job {row.job_id}",

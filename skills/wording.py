@@ -263,6 +263,15 @@ def _quality_reason(option: Option, shortlist: Shortlist) -> Bilingual:
             f"本地实测：{measured.dataset_name} 上 {measured.metric} {score:.2f} ± {half:.2f}，"
             f"{measured.n_items} 条，任务 {measured.job_id}。",
         )
+    near = option.loss.near
+    if near is not None:
+        loaded_en, loaded_zh = (quantization_name(near.quantization, to) for to in ("en", "zh"))
+        return Bilingual(
+            f"Expected {score:.2f} ± {half:.2f} on {near.dataset_name}: it scored {near.value:.2f} here in "
+            f"{loaded_en} (job {near.job_id}).",
+            f"预计在 {near.dataset_name} 上得 {score:.2f} ± {half:.2f}：它以 {loaded_zh} 在本地实测为 {near.value:.2f}"
+            f"（任务 {near.job_id}）。",
+        )
     if shortlist.losses.measurements:
         name = shortlist.losses.measurements[0].dataset_name
         return Bilingual(

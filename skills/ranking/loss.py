@@ -38,6 +38,8 @@ class Expected:
     value: float
     se: float
     measured: Measurement | None = None
+    near: Measurement | None = None
+    """The same model measured here, but loaded another way: what the prediction starts from."""
     n_figures: int = 0
     """Published figures of this model in the task's own skills."""
 
@@ -73,8 +75,11 @@ class LossModel:
         measured = self._measured(model_id, quantization, adapter)
         if measured is not None:
             return Expected(value=1.0 - measured.value, se=_standard_error(measured), measured=measured)
-        ability = self.abilities.of(model_id, self.weights)
         shift, spread = QUANTIZATION_LOGITS[quantization]
+        near = next((m for m in self.measurements if (m.model_id, m.adapter) == (model_id, adapter)), None)
+        if near is not None:
+            return _from_near(near, shift - QUANTIZATION_LOGITS[near.quantization][0], spread)
+        ability = self.abilities.of(model_id, self.weights)
         dataset_sd = _DATASET_SD if self.measurements else 0.0
         se_logit = math.sqrt(ability.se**2 + spread**2 + dataset_sd**2)
         score, slope = self._score(ability.value + shift)
@@ -92,6 +97,14 @@ class LossModel:
     ) -> Measurement | None:
         wanted = (model_id, quantization or "none", adapter)
         return next((m for m in self.measurements if (m.model_id, m.quantization, m.adapter) == wanted), None)
+
+
+def _from_near(near: Measurement, shift: float, spread: float) -> Expected:
+    """What the same model scored here, moved by what the other way of loading costs."""
+    logit = _logit(near.value) + shift
+    score = 1.0 / (1.0 + math.exp(-logit))
+    slope = score * (1.0 - score)
+    return Expected(value=1.0 - score, se=math.hypot(_standard_error(near), slope * spread), near=near)
 
 
 def _of_one_dataset(measurements: Sequence[Measurement]) -> list[Measurement]:

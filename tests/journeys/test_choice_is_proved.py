@@ -59,6 +59,7 @@ def test_what_was_measured_from_a_message_is_named_in_the_next_answer(
     assert "Evaluation #1" in shown(card)
     assert "Measured here on tickets (job 1)" in shown(result)
     assert "measured here" not in shown(before).replace("measured here 0", "")
+    assert "tickets · 16-bit" in shown(after) or "tickets · int8" in shown(after)
     assert "measured here, " in shown(after)
 
 

@@ -42,6 +42,13 @@ def test_what_was_measured_here_replaces_what_was_predicted() -> None:
     assert found.measured is not None
 
 
+def test_another_quantization_of_a_measured_model_is_predicted_from_that_measurement() -> None:
+    found = losses(measurement("org/weak", 0.9)).of("org/weak", "nf4")
+    assert found.near is not None
+    assert 0.1 < found.value < 0.13
+    assert found.se > losses(measurement("org/weak", 0.9)).of("org/weak", "none").se
+
+
 def test_the_others_are_predicted_on_the_data_set_that_was_measured() -> None:
     easy = losses(measurement("org/middle", 0.95)).of("org/strong", "none")
     hard = losses(measurement("org/middle", 0.10)).of("org/strong", "none")
