@@ -30,8 +30,8 @@ TEAM = (
 )
 TICKETS = (
     "Which model should classify our support tickets? Self-hosted, under 0.5B parameters.",
-    "Evaluate SmolLM2-135M-Instruct on tickets in full precision, int8 and nf4, on 64 rows",
-    "Fine-tune SmolLM2-135M-Instruct on tickets",
+    "Evaluate SmolLM2-135M-Instruct on tickets in full precision, int8 and nf4, on 48 rows",
+    "Fine-tune SmolLM2-135M-Instruct on tickets, 320 rows",
     "Which model should classify our support tickets? Self-hosted, under 0.5B parameters.",
 )
 
@@ -42,7 +42,7 @@ def main() -> int:
     shutil.rmtree(HOME, ignore_errors=True)
     output = Output(json=False)
     output.show(
-        "Shortlist demo: everything below is computed now, on this machine. It takes a few minutes.\n"
+        "Shortlist demo: everything below is computed now, on this machine. It takes several minutes.\n"
     )
     desk = build_desk(Settings(home=HOME, _env_file=None))
     try:

@@ -165,8 +165,13 @@ def _row(item: Recommendation, citations: Sequence[Citation], language: Language
     quality = f"{1 - item.loss.value:.2f} ± {1.96 * item.loss.se:.2f}"
     cited_as = short_name(item.model, item.adapter) + ":"
     marks = "".join(f"[{c.n}]" for c in citations if c.title.startswith(cited_as))
-    cost = "–" if item.cost.value is None else f"${item.cost.value:.2f}"
+    cost = "–" if item.cost.value is None else f"${usd_amount(item.cost.value)}"
     return f"| {item.rank} | {name} | {memory} | {quality} | {cost} | {percent(item.p_best)} | {marks} |"
+
+
+def usd_amount(value: float) -> str:
+    """Dollars to the cent, or to two digits where a cent is too coarse."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def percent(chance: float) -> str:
@@ -288,7 +293,7 @@ def _quality_reason(option: Option, shortlist: Shortlist) -> Bilingual:
 
 
 def _cost_reason(option: Option) -> Bilingual:
-    usd = f"{option.cost.value:.2f}"
+    usd = usd_amount(option.cost.value)
     return Bilingual(
         f"${usd} per million tokens: {option.cost.basis.en}.",
         f"每百万 token {usd} 美元：{option.cost.basis.zh}。",
