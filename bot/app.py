@@ -32,9 +32,12 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard error: standard output belongs to answers."""
+    handler = logging.StreamHandler(sys.stderr)
+    # On the handler too: some libraries set the level of their own loggers.
+    handler.setLevel(settings.log_level)
     logging.basicConfig(
-        stream=sys.stderr,
-        level=settings.log_level.upper(),
+        handlers=[handler],
+        level=settings.log_level,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
 

@@ -6,6 +6,7 @@ Every field is documented in README.md; a test fails when one is not.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,7 +27,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="SQLAlchemy URL of the store; SQLite under the home when unset."
     )
-    log_level: str = Field(default="WARNING", description="Level of the log on standard error.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="WARNING", description="Level of the log on standard error."
+    )
     runners: str = Field(
         default="", description="Slack user ids that may start jobs, separated by commas; empty: everybody."
     )

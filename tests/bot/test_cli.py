@@ -162,6 +162,10 @@ def test_a_setting_with_a_wrong_value_is_named(tmp_path: Path) -> None:
     assert "SHORTLIST_CARD_INTERVAL_S" in done.stderr
 
 
+def test_standard_error_is_quiet_when_nothing_is_wrong(tmp_path: Path) -> None:
+    assert shortlist(tmp_path, "ask", "what is LoRA?").stderr == ""
+
+
 def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     done = shortlist(tmp_path, "doctor")
     assert done.returncode == 0
