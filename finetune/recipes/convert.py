@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import torch
@@ -25,12 +24,10 @@ def converted(gguf: Path, models: Path) -> Path:
     models.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
-            unfinished = Path(tempfile.mkdtemp(dir=models, prefix=".unfinished-"))
-            try:
-                _convert(gguf, unfinished)
-                unfinished.rename(folder)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished = folder.with_name(f".{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _convert(gguf, unfinished)
+            unfinished.rename(folder)
     return folder
 
 

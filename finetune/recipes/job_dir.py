@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -83,7 +84,7 @@ def run(recipe: Callable[[JobDir], None]) -> NoReturn:
     bug or a crash, with its traceback in the log.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    signal.signal(signal.SIGTERM, _end_politely)
+    signal.signal(signal.SIGTERM, _end_now)
     job = JobDir(Path(sys.argv[1]).absolute())
     try:
         recipe(job)
@@ -134,6 +135,12 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _end_politely(_signal: int, _frame: FrameType | None) -> None:
-    """Leave through every `finally`: what was finished is on disk already."""
-    sys.exit(128 + signal.SIGTERM)
+def _end_now(_signal: int, _frame: FrameType | None) -> None:
+    """End with the children, and without an exception: what was finished is on disk already.
+
+    A signal may come while a fork hook or a destructor runs. Python drops an exception that is raised there,
+    and the job would go on.
+    """
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(128 + signal.SIGTERM)
