@@ -111,7 +111,7 @@ def model_id_of(embeddings: Embeddings) -> str:
     if own:
         return str(own)
     model = getattr(embeddings, "model", None) or getattr(embeddings, "model_name", None) or "unnamed"
-    return f"{type(embeddings).__qualname__}/{model}/{len(embeddings.embed_query('dimensions'))}"
+    return f"{type(embeddings).__qualname__}/{model}/{getattr(embeddings, 'dimensions', None) or 'full'}"
 
 
 def normalised(rows: ArrayLike) -> Matrix:
@@ -197,6 +197,11 @@ class VectorCache:
 
     def __contains__(self, passage: str) -> bool:
         return _digest(passage) in self._rows
+
+    def of(self, passage: str) -> NDArray[np.float32]:
+        """The vector of a passage that is here."""
+        row: NDArray[np.float32] = self._matrix([_digest(passage)])[0]
+        return row
 
     def _matrix(self, digests: Sequence[bytes]) -> Matrix:
         if not digests:

@@ -44,6 +44,7 @@ PROBES = (
 """Questions that our articles do not answer, whatever else a team may add."""
 
 _N_NEAR = 40
+_MIN_COVERAGE_FRAC = 0.7
 _BIAS = -4.2
 _NEARNESS_WEIGHT = 1.60
 _LEAD_WEIGHT = 0.42
@@ -80,16 +81,16 @@ def _lead(best: float, nearest: Sequence[float]) -> float:
     return best - fmean(nearest[:_N_NEAR])
 
 
-def is_answerable(
-    hits: Sequence[float], nearest: Sequence[float], coverage_frac: float, background: Background
-) -> bool:
+def is_answerable(nearest: Sequence[float], coverage_frac: float, background: Background | None) -> bool:
     """True when the passages are more likely than not to hold the answer.
 
-    `hits` are the cosines of what was found, in the order found; `nearest` those of the nearest passages, best
-    first; `coverage_frac` is the share of the question's words that the best of the hits holds.
+    `nearest` are the cosines of the nearest passages, best first; `coverage_frac` is the share of the question's words
+    that the best passage holds. Without vectors the words decide.
     """
-    nearness = (hits[0] - background.nearness_mean) / background.nearness_sd
-    standing_out = (_lead(max(hits), nearest) - background.lead_mean) / background.lead_sd
+    if not nearest or background is None:
+        return coverage_frac >= _MIN_COVERAGE_FRAC
+    nearness = (nearest[0] - background.nearness_mean) / background.nearness_sd
+    standing_out = (_lead(nearest[0], nearest) - background.lead_mean) / background.lead_sd
     log_odds = (
         _BIAS + _NEARNESS_WEIGHT * nearness + _LEAD_WEIGHT * standing_out + _COVERAGE_WEIGHT * coverage_frac
     )

@@ -1,7 +1,6 @@
-"""Turn files into passages: Markdown and text, ours and the team's, cut at their headings.
+"""Turn files into passages, ours and the team's: parsed by kind, cut at headings, pages or rows.
 
-A heading stays with its text as the passage's locator. Sections that are too long to quote are cut further by
-LangChain's splitter.
+Each passage keeps a locator, which says where in the file it stands. The parsers are in `index/parsers`.
 
 `python -m index.ingest --build-vectors` embeds our articles again and writes `knowledge/vectors.npz`.
 """
@@ -13,19 +12,29 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
+import yaml
 from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 
 from index.bilingual import Bilingual, Language
-from index.embed import VectorCache, default_embeddings
+from index.embed import Matrix, VectorCache, default_embeddings, normalised
 from index.errors import BadDocument
 from index.gate import PROBES
-from index.markdown import markdown_sections
+from index.parsers.cut import MAX_PASSAGE_TOKENS, MAX_PASSAGES, estimated_tokens, quotable
+from index.parsers.parsed import Parsed, Section
+from index.parsers.registry import PARSERS
 from index.records import Passage
-from index.words import HAN
+from index.words import HAN, simplified
+
+__all__ = [  # of other modules, for those who know them from here
+    "MAX_PASSAGE_TOKENS",
+    "estimated_tokens",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +42,7 @@ KNOWLEDGE = Path(__file__).parent / "knowledge"
 SHIPPED_VECTORS = KNOWLEDGE / "vectors.npz"
 
 MAX_FILE_MB = 20
-MAX_PASSAGE_TOKENS = 320
-_OVERLAP_TOKENS = 40
-_SEPARATORS = ["\n\n", "\n", "。", "！", "？", ". ", "! ", "? ", "；", "; ", "，", ", ", " ", ""]
+_MAX_FILE_BYTES = MAX_FILE_MB * 1_000_000
 
 _LATIN_WORD = re.compile(r"[A-Za-z]+")
 _HAN_CHARACTER = re.compile(f"[{HAN}]")
@@ -50,6 +57,14 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A document of which only a part could be added, and which."""
+
+    source: str
+    note: Bilingual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
     """What happened to each document that was offered, by source."""
 
@@ -60,6 +75,8 @@ class IngestReport:
     """Known documents that have gone from a folder that was given."""
     skipped: tuple[Skipped, ...] = ()
     """An earlier version of a skipped document stays in the index."""
+    noted: tuple[Noted, ...] = ()
+    """Added or changed documents of which a part is missing."""
     passages: int = 0
     """Passages of the added and changed documents."""
 
@@ -71,15 +88,34 @@ class LoadedDocument:
     source: str
     sha256: str
     passages: tuple[Passage, ...]
+    note: Bilingual | None = None
+    """What is missing, where only a part could be read."""
 
 
-def shipped_passages() -> list[Passage]:
+def shipped_passages(articles: Path = KNOWLEDGE) -> list[Passage]:
     """Our own articles, English first."""
     passages: list[Passage] = []
-    for path in sorted(KNOWLEDGE.glob("*/*.md")):
-        source = path.relative_to(KNOWLEDGE.parent).as_posix()
-        passages.extend(passages_of(path.read_bytes(), source))
+    for path in sorted(articles.glob("*/*.md")):
+        source = path.relative_to(articles.parent).as_posix()
+        asks = _asks(articles / "asks" / path.parent.name / f"{path.stem}.yaml")
+        found = passages_of(path.read_bytes(), source)
+        passages.extend(_asked(passage, tuple(asks.get(passage.locator, ()))) for passage in found)
     return passages
+
+
+def _asked(passage: Passage, asks: tuple[str, ...]) -> Passage:
+    """The passage with the questions that it answers, which make it another one."""
+    if not asks:
+        return passage
+    return replace(passage, id=_name(passage.id, *asks), asks=asks)
+
+
+def _asks(path: Path) -> dict[str, list[str]]:
+    """By heading, the questions that each section of an article answers."""
+    if not path.is_file():
+        return {}
+    asks: dict[str, list[str]] = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    return asks
 
 
 def load(path: Path, known_sha256: str | None = None) -> LoadedDocument | None:
@@ -89,7 +125,9 @@ def load(path: Path, known_sha256: str | None = None) -> LoadedDocument | None:
     if sha256 == known_sha256:
         return None
     source = source_of(path)
-    return LoadedDocument(source=source, sha256=sha256, passages=tuple(passages_of(data, source)))
+    parsed = _parsed(data, source)
+    passages = tuple(_passages(parsed, source))
+    return LoadedDocument(source=source, sha256=sha256, passages=passages, note=parsed.note)
 
 
 def source_of(path: Path) -> str:
@@ -99,14 +137,26 @@ def source_of(path: Path) -> str:
 
 def passages_of(data: bytes, source: str) -> list[Passage]:
     """Cut the bytes of a file into passages; the name of `source` says which parser reads them."""
+    return _passages(_parsed(data, source), source)
+
+
+def _parsed(data: bytes, source: str) -> Parsed:
     name = Path(source)
-    sections = PARSERS[name.suffix.lower()](data, name.stem)
-    whole = "\n".join(section.page_content for section in sections)
-    language = detect_language(whole)
-    pieces = [piece for section in sections for piece in _short_enough(section)]
+    if not data.strip():
+        raise BadDocument(_NO_TEXT)
+    return PARSERS[name.suffix.lower()](data, name.stem)
+
+
+def _passages(parsed: Parsed, source: str) -> list[Passage]:
+    """Of a passage that occurs twice at one place, the first."""
+    whole = "\n".join(section.text for section in parsed.sections)
+    language = parsed.language or detect_language(whole)
+    pieces = list(islice(quotable(parsed.sections), MAX_PASSAGES + 1))
     if not pieces:
-        raise BadDocument(Bilingual(en="It holds no text.", zh="文件里没有文字。"))
-    passages = [_passage(piece, source, language) for piece in pieces]
+        raise BadDocument(_NO_TEXT)
+    if len(pieces) > MAX_PASSAGES:
+        raise BadDocument(_TOO_MANY_PASSAGES)
+    passages = (_passage(piece, parsed, source, language) for piece in pieces)
     return list({passage.id: passage for passage in passages}.values())
 
 
@@ -117,23 +167,38 @@ def detect_language(text: str) -> Language:
 
 
 def files_under(paths: Sequence[Path]) -> tuple[list[Path], list[Skipped]]:
-    """The files that the paths name, folders searched to the bottom, and the folders that cannot be read.
+    """The files that the paths name, folders searched to the bottom, and what may not or cannot be read.
 
-    Hidden files and linked folders are left out.
+    Hidden files are left out, and so are linked folders: what lies within reach is read where it lies. A link
+    that leads out of the folder that was given is not followed.
     """
     files: list[Path] = []
-    unreadable: list[OSError] = []
-    for path in (given.resolve() for given in paths):
-        if not is_folder(path):
+    skipped: list[Skipped] = []
+    for path in (Path(os.path.realpath(given)) for given in paths):
+        if is_folder(path):
+            files.extend(_within(path, skipped))
+        else:
             files.append(path)
-            continue
-        for folder, subfolders, names in os.walk(path, onerror=unreadable.append):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            files.extend(Path(folder, name) for name in sorted(names) if not name.startswith("."))
-    skipped = [
-        Skipped(source=source_of(Path(error.filename)), reason=_unreadable(error)) for error in unreadable
-    ]
-    return list(dict.fromkeys(files)), skipped
+    return list(dict.fromkeys(files)), list(dict.fromkeys(skipped))
+
+
+def _within(root: Path, skipped: list[Skipped]) -> Iterator[Path]:
+    """The files of a folder; what is left out and why is added to `skipped`."""
+
+    def cannot_be_read(error: OSError) -> None:
+        skipped.append(Skipped(source=source_of(Path(error.filename)), reason=_unreadable(error)))
+
+    for folder, subfolders, names in os.walk(root, onerror=cannot_be_read):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        visible = [Path(folder, name) for name in sorted(names) if not name.startswith(".")]
+        linked = [Path(folder, name) for name in subfolders if Path(folder, name).is_symlink()]
+        outside = [path for path in visible + linked if path.is_symlink() and _leads_out(path, root)]
+        skipped.extend(Skipped(source=source_of(path), reason=_OUTSIDE) for path in outside)
+        yield from (path for path in visible if path not in outside)
+
+
+def _leads_out(link: Path, root: Path) -> bool:
+    return not Path(os.path.realpath(link)).is_relative_to(root)
 
 
 def is_folder(path: Path) -> bool:
@@ -151,94 +216,54 @@ def _read(path: Path) -> bytes:
             raise BadDocument(_not_there(path))
         if path.suffix.lower() not in PARSERS:
             raise BadDocument(_unknown_kind(path))
-        size_mb = path.stat().st_size / 1e6
-        if size_mb > MAX_FILE_MB:
-            raise BadDocument(_too_big(size_mb))
-        return path.read_bytes()
+        n_bytes = path.stat().st_size
+        with path.open(
+            "rb"
+        ) as file:  # the size of what is being written, or made up as it is read, is not certain
+            data = b"" if n_bytes > _MAX_FILE_BYTES else file.read(_MAX_FILE_BYTES + 1)
+        if max(n_bytes, len(data)) > _MAX_FILE_BYTES:
+            raise BadDocument(_too_big(max(n_bytes, len(data)) / 1e6))
+        return data
     except OSError as error:
         raise BadDocument(_unreadable(error)) from error
 
 
-def _markdown(data: bytes, stem: str) -> list[Document]:
-    return markdown_sections(_text(data), stem)
-
-
-def _plain(data: bytes, stem: str) -> list[Document]:
-    """A text without headings is one section."""
-    return [Document(page_content=_text(data), metadata={"title": stem, "locator": ""})]
-
-
-PARSERS: dict[str, Callable[[bytes, str], list[Document]]] = {
-    ".md": _markdown,
-    ".markdown": _markdown,
-    ".txt": _plain,
-    ".text": _plain,
-}
-"""From a file's ending to what turns its bytes, and the stem of its name, into sections."""
-
-
-def _text(data: bytes) -> str:
-    """The text of a file, line ends made equal."""
-    if b"\0" in data:
-        raise BadDocument(
-            Bilingual(
-                en="It is binary in spite of its name. Export it as Markdown or text.",
-                zh="虽然扩展名是文本，但它是二进制文件。请导出为 Markdown 或纯文本。",
-            )
-        )
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise BadDocument(
-            Bilingual(
-                en=f"It is not UTF-8 (byte {error.start}). Save it as UTF-8 and add it again.",
-                zh=f"不是 UTF-8 编码（第 {error.start} 字节）。请另存为 UTF-8 后重新添加。",
-            )
-        ) from error
-
-
-def _short_enough(section: Document) -> list[Document]:
-    if not section.page_content.strip():
-        return []
-    if estimated_tokens(section.page_content) <= MAX_PASSAGE_TOKENS:
-        return [section]
-    from langchain_text_splitters import RecursiveCharacterTextSplitter  # noqa: PLC0415 - takes 0.2 s
-
-    splitter = RecursiveCharacterTextSplitter(
-        separators=_SEPARATORS,
-        keep_separator="end",
-        chunk_size=MAX_PASSAGE_TOKENS,
-        chunk_overlap=_OVERLAP_TOKENS,
-        length_function=estimated_tokens,
-    )
-    return splitter.split_documents([section])
-
-
-def estimated_tokens(text: str) -> int:
-    """About as many tokens as the embedding model makes of it, without asking it."""
-    han = len(_HAN_CHARACTER.findall(text))
-    return (2 * han + (len(text) - han) + 2) // 3
-
-
-def _passage(piece: Document, source: str, detected: Language) -> Passage:
-    about = piece.metadata
-    locator = str(about["locator"])
-    place = "\0".join((source, locator, piece.page_content))
+def _passage(piece: Section, parsed: Parsed, source: str, language: Language) -> Passage:
+    locator = piece.locator(language)
     return Passage(
-        id=hashlib.sha256(place.encode()).hexdigest()[:16],
+        id=_name(source, parsed.title, locator, piece.text),
         source=source,
-        title=str(about["title"]),
+        title=parsed.title,
         locator=locator,
-        text=piece.page_content,
-        language=about.get("language") or detected,
-        topic=about.get("topic"),
-        url=about.get("url"),
+        text=piece.text,
+        language=language,
+        topic=parsed.topic,
+        url=parsed.url,
     )
+
+
+def _name(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def in_context(passage: Passage) -> str:
-    """What is embedded and searched: the text with the title and headings above it."""
-    return "\n".join(filter(None, (passage.title, passage.locator, passage.text)))
+    """What is embedded and searched: the text with the title and headings above it, in simplified characters."""
+    return simplified("\n".join(filter(None, (passage.title, passage.locator, passage.text))))
+
+
+def wording(passage: Passage) -> str:
+    """All words by which a passage is found: its own, and those of the questions that it answers."""
+    return "\n".join((in_context(passage), *passage.asks))
+
+
+def embedded(passages: Sequence[Passage], embeddings: Embeddings) -> Matrix:
+    """One normalised row for each passage: its text, moved half-way to the questions that it answers."""
+    texts = normalised(embeddings.embed_documents([in_context(passage) for passage in passages]))
+    for row, passage in enumerate(passages):
+        if passage.asks:
+            asks = normalised([embeddings.embed_query(ask) for ask in passage.asks])
+            texts[row] += asks.mean(axis=0)
+    return normalised(texts)
 
 
 def document_of(passage: Passage) -> Document:
@@ -250,6 +275,17 @@ def document_of(passage: Passage) -> Document:
 def passage_of(document: Document) -> Passage:
     """The passage that `document_of` was given."""
     return Passage(id=str(document.id), text=document.page_content, **document.metadata)
+
+
+_NO_TEXT = Bilingual(en="It holds no text.", zh="文件里没有文字。")
+_TOO_MANY_PASSAGES = Bilingual(
+    en=f"It would make more than {MAX_PASSAGES:,} passages. Split it, or add only what matters.",
+    zh=f"它会产生超过 {MAX_PASSAGES:,} 个段落。请拆分文件，或只添加需要的部分。",
+)
+_OUTSIDE = Bilingual(
+    en="It is a link that leads out of the folder, outside reach. Add what it points to by its own path.",
+    zh="这是指向该文件夹之外的链接，不会跟随。请用目标自己的路径添加。",
+)
 
 
 def _unknown_kind(path: Path) -> Bilingual:
@@ -285,14 +321,15 @@ def build_vectors() -> int:
     """Embed our articles and the gate's probes, as far as they changed, into the file that travels with them."""
     embeddings, model_id = default_embeddings()
     cache = VectorCache.load(SHIPPED_VECTORS, model_id)
-    texts = [in_context(passage) for passage in shipped_passages()]
-    cache.keep_only(texts, PROBES)
-    cache.passages(
-        texts, embeddings, lambda done, total: logger.info("%d of %d passages embedded", done, total)
-    )
+    articles = {wording(passage): passage for passage in shipped_passages()}
+    cache.keep_only(list(articles), PROBES)
+    missing = [text for text in articles if text not in cache]
+    for done, text in enumerate(missing):
+        logger.info("%d of %d passages embedded", done, len(missing))
+        cache.put([text], embedded([articles[text]], embeddings))
     cache.queries(PROBES, embeddings)
     cache.save(SHIPPED_VECTORS)
-    return len(texts)
+    return len(articles)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,249 +1,313 @@
-"""Turn the team's files into a durable index under SHORTLIST_HOME: all of a change or nothing of it.
+"""Turn our articles and the team's files into passages that can be searched, and keep them so under SHORTLIST_HOME.
 
-`meta.json` names the folder that holds the current vectors and passages. A change writes a new folder beside
-it and then moves a new `meta.json` into place: whatever dies before that leaves the old index as it was.
+Every document is one transaction: a crash leaves each either as it was or as it is. What is searched with (words,
+vectors) is brought up to the passages afterwards, by whoever comes first.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import shutil
-from collections.abc import Sequence
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
-from filelock import FileLock
-from langchain_core.documents import Document
+import filelock
+import numpy as np
 from langchain_core.embeddings import Embeddings
-from pydantic import BaseModel, ConfigDict, ValidationError
+from numpy.typing import NDArray
 
 from index.bilingual import Bilingual
-from index.embed import Progress, VectorCache
-from index.errors import BadDocument
-from index.files import replacing
+from index.embed import Matrix, VectorCache
+from index.errors import BadDocument, ShortlistError, Unavailable
+from index.gate import PROBES
 from index.ingest import (
+    KNOWLEDGE,
+    SHIPPED_VECTORS,
     IngestReport,
     LoadedDocument,
+    Noted,
     Skipped,
-    document_of,
+    embedded,
     files_under,
-    in_context,
     is_folder,
     load,
-    passage_of,
+    shipped_passages,
     source_of,
+    wording,
 )
+from index.passages import IN_MEMORY, SCHEMA_VERSION, OfAnotherVersion, Passages
 from index.records import Passage
 from index.vectors import FaissStore
+from index.words import WordIndex, simplified
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+Progress = Callable[[int, int, int], None]
+"""Called with files done, files in all, and passages embedded so far."""
 
+_BATCH = 16
+_TAKEN_IN_AT_ONCE = 2_000
 
-class Meta(BaseModel):
-    """What `meta.json` says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: int
-    folder: str
-    """Where vectors and passages lie, beside this file."""
-    model_id: str
-    dimensions: int
-    built_at_utc: str
-    documents: dict[str, str]
-    """Source to SHA-256 of its bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """The team's documents as they were at one moment."""
-
-    store: FaissStore
-    documents: dict[str, str] = field(default_factory=dict)
-    built_at_utc: str | None = None
-    problem: Bilingual | None = None
-    """Why there is nothing here, when the index on disk cannot be read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Offer:
-    """What the files that were offered are worth, before anything is written."""
-
-    loaded: tuple[LoadedDocument, ...]
-    unchanged: tuple[str, ...]
-    gone: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
+_ARTICLES = "articles"
+_EMBEDDED_BY = "embedded by"
+_BUILT_AT_UTC = "built at"
+_CUT = "1"
+"""Goes up when articles are cut into passages in another way."""
 
 
 class Library:
-    """The index of the team's documents in one folder. Any number of processes may read while one writes."""
+    """What can be searched, in one folder. Any number of threads and processes may use it at once.
 
-    def __init__(self, folder: Path, embeddings: Embeddings, model_id: str) -> None:
-        self._folder = folder
+    A folder that is damaged or cannot be written is left alone: our own articles are then kept in memory.
+    """
+
+    def __init__(
+        self, folder: Path, embeddings: Embeddings, model_id: str, articles: Path = KNOWLEDGE
+    ) -> None:
         self.embeddings = embeddings
         self.model_id = model_id
-
-    def stamp(self) -> tuple[int, int] | None:
-        """A value that changes whenever the index does, whichever process changed it."""
+        self._articles = articles
+        self.problem: Bilingual | None = None
+        """Why the team's documents cannot be read, when they cannot."""
+        self._in_this_process = threading.RLock()
         try:
-            stat = (self._folder / "meta.json").stat()
-        except OSError:
+            self._open(folder)
+        except (sqlite3.Error, OfAnotherVersion, OSError) as error:
+            logger.warning("the index of team documents cannot be used", extra={"reason": str(error)})
+            self.problem = _problem(folder, error)
+            self._open(None)
+
+    def _open(self, folder: Path | None) -> None:
+        self.passages = Passages(folder / "library.db" if folder else IN_MEMORY)
+        self._among_processes = filelock.FileLock(folder / ".lock", thread_local=False) if folder else None
+        self.words = WordIndex(folder / "words" if folder else None)
+        vectors = folder / "vectors" if folder else None
+        self.store = FaissStore(self.embeddings, self.passages, self.model_id, vectors)
+        self._take_in_articles()
+        self._take_in_shipped_vectors()
+        self.refresh()
+
+    @contextmanager
+    def _alone(self, *, wait: bool = True) -> Iterator[bool]:
+        """True in the one process and thread that may be here; false at once for others that do not wait."""
+        with self._in_this_process, ExitStack() as held:
+            try:
+                if self._among_processes is not None:
+                    held.enter_context(self._among_processes.acquire(timeout=-1 if wait else 0))
+            except filelock.Timeout:
+                yield False
+            else:
+                yield True
+
+    def _take_in_articles(self) -> None:
+        """Make our articles those that came with this version of the program."""
+        now = _fingerprint(self._articles)
+        if self.passages.noted(_ARTICLES) == now:
+            return
+        with self._alone():
+            if self.passages.noted(_ARTICLES) == now:
+                return  # another process was faster
+            articles = defaultdict(list)
+            for passage in shipped_passages(self._articles):
+                articles[passage.source].append(passage)
+            gone = self.passages.remove(set(self.passages.documents(ours=True)).difference(articles))
+            for source, passages in articles.items():
+                gone += self.passages.put(source, "", passages, ours=True)
+            self._index_words(gone)
+            self.passages.note(_EMBEDDED_BY, "")
+            self.passages.note(_ARTICLES, now)
+
+    def _take_in_shipped_vectors(self) -> None:
+        if self.is_embedded:
+            return
+        shipped = VectorCache.load(SHIPPED_VECTORS, self.model_id)
+        texts = {passage.id: wording(passage) for passage in self.passages.without_vector(self.model_id, -1)}
+        vectors = {name: shipped.of(text) for name, text in texts.items() if text in shipped}
+        self.passages.put_vectors(vectors, self.model_id)
+        if not self.passages.without_vector(self.model_id, 1):
+            self._all_embedded()
+
+    @property
+    def is_embedded(self) -> bool:
+        """False while some passages can be found by their words only."""
+        return self.passages.noted(_EMBEDDED_BY) == self.model_id
+
+    def _all_embedded(self) -> None:
+        self.passages.drop_vectors_of_other_models(self.model_id)
+        self.passages.note(_EMBEDDED_BY, self.model_id)
+        self.store.compress()
+
+    def embed_rest(self) -> None:
+        """Embed what this model has not embedded yet, as after a change of model; forget what others did.
+
+        Each batch is kept at once: when this is cut off, the next one goes on from there.
+        """
+        while not self.is_embedded:
+            batch = self.passages.without_vector(self.model_id, _BATCH)
+            if not batch:
+                self._all_embedded()
+                break
+            self.passages.put_vectors(self._embed(batch), self.model_id)
+
+    def query_vector(self, query: str) -> list[float] | None:
+        """The question's vector; None, and a line in the log, when the embedding model does not answer."""
+        try:
+            return self.embeddings.embed_query(simplified(query))
+        except Exception:  # whatever the library of a remote model raises
+            logger.warning("the embedding model failed, searching by words", exc_info=True)
             return None
-        return stat.st_mtime_ns, stat.st_ino
 
-    def read(self) -> Shelf:
-        """The current index. Vectors of another model are made anew; what is damaged is left alone."""
-        try:
-            meta = self._meta()
-            if meta is None:
-                return Shelf(store=FaissStore(self.embeddings))
-            if meta.model_id != self.model_id:
-                with self._writing():
-                    return self._embed_again()
-            return self._shelf(meta)
-        except BadDocument as error:
-            logger.warning("the index of team documents cannot be read", extra={"reason": str(error)})
-            return Shelf(store=FaissStore(self.embeddings), problem=error.message)
+    def probes(self) -> Matrix:
+        """The vectors of the questions that the gate takes its measure from."""
+        return VectorCache.load(SHIPPED_VECTORS, self.model_id).queries(PROBES, self.embeddings)
+
+    def refresh(self) -> None:
+        """Bring the word index up to the passages, unless another process is doing so."""
+        self.words.reload()
+        if self.words.last_row < self.passages.last_row():
+            self._index_words(wait=False)
+
+    def _index_words(self, gone: Sequence[int] = (), *, wait: bool = True) -> None:
+        """Add what is not in the word index yet, and take out what has gone."""
+        with self._alone(wait=wait) as is_ours_to_do:
+            while is_ours_to_do:
+                fresh = self.passages.after(self.words.last_row, _TAKEN_IN_AT_ONCE)
+                if not fresh and not gone:
+                    break
+                self.words.update({row: wording(passage) for row, passage in fresh.items()}, gone)
+                gone = ()
 
     def add(self, paths: Sequence[Path], progress: Progress | None = None) -> IngestReport:
-        """Index what is new or changed under the paths, and forget what has gone from folders among them."""
-        with self._writing():
-            old = self._shelf(self._meta())
-            offer = _offer(paths, old.documents)
-            if offer.loaded or offer.gone:
-                self._apply(old, offer, progress)
-        return _report(offer, old.documents)
+        """Index what is new or changed under the paths, and forget what has gone from folders among them.
+
+        Raises BadDocument when the index itself is damaged, and Unavailable when the embedding model is.
+        """
+        if self.problem is not None:
+            raise BadDocument(self.problem)
+        files, skipped = files_under(paths)
+        addition = _Addition(self, self.passages.documents(ours=False), list(skipped), progress, len(files))
+        for path in files:
+            addition.take(path)
+        gone = _gone(addition.known, files, paths)
+        addition.gone_rows += self.passages.remove(gone) if gone else []
+        self._index_words(addition.gone_rows)
+        self.store.compress()
+        return addition.report(gone)
 
     def remove(self, source: str) -> int:
         """Forget a document, or every document of a folder; how many there were."""
-        with self._writing():
-            old = self._shelf(self._meta())
-            gone = tuple(known for known in old.documents if _is_within(known, source))
-            if gone:
-                self._apply(old, _Offer(loaded=(), unchanged=(), gone=gone, skipped=()), None)
+        gone = [known for known in self.passages.documents(ours=False) if _is_within(known, source)]
+        if gone:
+            self._index_words(self.passages.remove(gone))
         return len(gone)
 
-    def _writing(self) -> FileLock:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._folder / ".lock")
-
-    def _meta(self) -> Meta | None:
-        path = self._folder / "meta.json"
-        try:
-            meta = Meta.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            raise BadDocument(_damaged(self._folder)) from error
-        if meta.schema_version != SCHEMA_VERSION:
-            raise BadDocument(_of_another_version(self._folder, meta.schema_version))
-        return meta
-
-    def _shelf(self, meta: Meta | None) -> Shelf:
-        """Read the files that `meta` names; once more if a writer has just swapped them."""
-        while meta is not None:
-            try:
-                store = FaissStore.load(self._folder / meta.folder, self.embeddings)
-                return Shelf(store=store, documents=meta.documents, built_at_utc=meta.built_at_utc)
-            except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-                current = self._meta()
-                if current == meta:
-                    raise BadDocument(_damaged(self._folder)) from error
-                meta = current
-        return Shelf(store=FaissStore(self.embeddings))
-
-    def _embed_again(self) -> Shelf:
-        meta = self._meta()
-        old = self._shelf(meta)
-        if meta is None or meta.model_id == self.model_id:
-            return old  # another process was faster
-        passages = [passage_of(document) for document in old.store.documents]
-        logger.info("embedding model changed, rebuilding", extra={"passages": len(passages)})
-        cache = VectorCache(self.model_id)
-        store = FaissStore(self.embeddings)
-        self._put(store, passages, cache, None)
-        return self._commit(store, old.documents)
-
-    def _apply(self, old: Shelf, offer: _Offer, progress: Progress | None) -> None:
-        """Write the index that follows from `old` and an offer."""
-        fresh = {document.source: document.sha256 for document in offer.loaded}
-        outdated = [d for d in old.store.documents if d.metadata["source"] in {*fresh, *offer.gone}]
-        cache = self._vectors_of(old.store, outdated)
-        old.store.delete([str(document.id) for document in outdated])
-        passages = [passage for document in offer.loaded for passage in document.passages]
-        self._put(old.store, passages, cache, progress)
-        kept = {s: sha256 for s, sha256 in old.documents.items() if s not in offer.gone}
-        self._commit(old.store, {**kept, **fresh})
-
-    def _vectors_of(self, store: FaissStore, documents: Sequence[Document]) -> VectorCache:
-        """What need not be embedded again when only some passages of a document have changed."""
-        cache = VectorCache(self.model_id)
-        wanted = {document.id for document in documents}
-        rows = [row for row, document in enumerate(store.documents) if document.id in wanted]
-        if rows:
-            cache.put([in_context(passage_of(store.documents[row])) for row in rows], store.vectors[rows])
-        return cache
-
-    def _put(
-        self, store: FaissStore, passages: Sequence[Passage], cache: VectorCache, progress: Progress | None
-    ) -> None:
-        vectors = cache.passages([in_context(p) for p in passages], self.embeddings, progress)
-        store.add_documents([document_of(p) for p in passages], vectors=vectors)
-
-    def _commit(self, store: FaissStore, documents: dict[str, str]) -> Shelf:
-        """Write everything beside the old index, then swap, then tidy up."""
-        name = f"v-{uuid4().hex[:12]}"
-        store.save(self._folder / name)
-        meta = Meta(
-            schema_version=SCHEMA_VERSION,
-            folder=name,
-            model_id=self.model_id,
-            dimensions=store.vectors.shape[1],
-            built_at_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            documents=dict(sorted(documents.items())),
+    def put(self, document: LoadedDocument, progress: Callable[[int], None]) -> list[int]:
+        """Let a document of the team be as it was loaded, embedding what is new in it; the rows that have gone."""
+        known = self.passages.known(passage.id for passage in document.passages)
+        fresh = [passage for passage in document.passages if passage.id not in known]
+        vectors: dict[str, NDArray[np.float32]] = {}
+        for start in range(0, len(fresh), _BATCH):
+            vectors |= self._embed(fresh[start : start + _BATCH])
+            progress(len(vectors))
+        gone = self.passages.put(
+            document.source, document.sha256, document.passages, vectors, model_id=self.model_id
         )
-        with replacing(self._folder / "meta.json") as temporary:
-            temporary.write_text(meta.model_dump_json(indent=1), encoding="utf-8")
-        for leftover in self._folder.glob("v-*"):
-            if leftover.name != name:
-                shutil.rmtree(leftover, ignore_errors=True)
-        return Shelf(store=store, documents=meta.documents, built_at_utc=meta.built_at_utc)
+        self.passages.note(_BUILT_AT_UTC, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        return gone
 
+    @property
+    def built_at_utc(self) -> str | None:
+        """When a document was last added."""
+        return self.passages.noted(_BUILT_AT_UTC)
 
-def _offer(paths: Sequence[Path], known: dict[str, str]) -> _Offer:
-    """Read every file under the paths; what cannot be read becomes a reason."""
-    files, skipped = files_under(paths)
-    loaded, unchanged = [], []
-    for path in files:
+    def _embed(self, passages: Sequence[Passage]) -> dict[str, NDArray[np.float32]]:
+        """The vector of each passage by its id."""
         try:
-            document = load(path, known.get(source_of(path)))
+            rows = embedded(passages, self.embeddings)
+            return {passage.id: row for passage, row in zip(passages, rows, strict=True)}
+        except ShortlistError:
+            raise
+        except Exception as error:  # whatever the library of a remote model raises
+            logger.warning("the embedding model failed", exc_info=True)
+            raise Unavailable(_cannot_embed(self.model_id, error)) from error
+
+
+@dataclass(slots=True)
+class _Addition:
+    """Files becoming documents, one after the other, and what became of each."""
+
+    library: Library
+    known: dict[str, str]
+    skipped: list[Skipped]
+    tell: Progress | None
+    n_files: int
+    noted: list[Noted] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    gone_rows: list[int] = field(default_factory=list)
+    n_done: int = 0
+    n_passages: int = 0
+
+    def take(self, path: Path) -> None:
+        """Read one file and index it; what cannot be read becomes a reason."""
+        source = source_of(path)
+        try:
+            document = load(path, self.known.get(source))
         except BadDocument as error:
-            skipped.append(Skipped(source=source_of(path), reason=error.message))
-            continue
-        if document is None:
-            unchanged.append(source_of(path))
+            self.skipped.append(Skipped(source=source, reason=error.message))
         else:
-            loaded.append(document)
+            self._put(source, document)
+        self.n_done += 1
+        self._progress(0)
+
+    def _put(self, source: str, document: LoadedDocument | None) -> None:
+        if document is None:
+            self.unchanged.append(source)
+            return
+        self.gone_rows += self.library.put(document, self._progress)
+        if document.note is not None:
+            self.noted.append(Noted(source=source, note=document.note))
+        (self.changed if source in self.known else self.added).append(source)
+        self.n_passages += len(document.passages)
+
+    def _progress(self, n_embedded: int) -> None:
+        if self.tell is not None:
+            self.tell(self.n_done, self.n_files, self.n_passages + n_embedded)
+
+    def report(self, removed: Sequence[str]) -> IngestReport:
+        """What happened to every file."""
+        return IngestReport(
+            added=tuple(self.added),
+            changed=tuple(self.changed),
+            unchanged=tuple(self.unchanged),
+            removed=tuple(removed),
+            skipped=tuple(self.skipped),
+            noted=tuple(self.noted),
+            passages=self.n_passages,
+        )
+
+
+def _fingerprint(articles: Path) -> str:
+    """A hash of our articles as they lie on disk, and of the way they are cut."""
+    whole = hashlib.sha256(_CUT.encode())
+    for path in sorted([*articles.glob("*/*.md"), *articles.glob("asks/*/*.yaml")]):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+def _gone(known: Iterable[str], files: Sequence[Path], paths: Sequence[Path]) -> list[str]:
+    """Known documents that are certainly no longer in the folders among the paths."""
     unseen = set(known).difference(map(source_of, files))
     folders = [str(path.resolve()) for path in paths if is_folder(path)]
-    gone = [s for s in unseen if any(_is_within(s, folder) for folder in folders) and _has_gone(Path(s))]
-    return _Offer(
-        loaded=tuple(loaded), unchanged=tuple(unchanged), gone=tuple(sorted(gone)), skipped=tuple(skipped)
-    )
-
-
-def _report(offer: _Offer, known: dict[str, str]) -> IngestReport:
-    return IngestReport(
-        added=tuple(d.source for d in offer.loaded if d.source not in known),
-        changed=tuple(d.source for d in offer.loaded if d.source in known),
-        unchanged=offer.unchanged,
-        removed=offer.gone,
-        skipped=offer.skipped,
-        passages=sum(len(d.passages) for d in offer.loaded),
+    return sorted(
+        s for s in unseen if any(_is_within(s, folder) for folder in folders) and _has_gone(Path(s))
     )
 
 
@@ -263,11 +327,28 @@ def _has_gone(path: Path) -> bool:
     return False
 
 
+def _problem(folder: Path, error: Exception) -> Bilingual:
+    if isinstance(error, OfAnotherVersion):
+        return _of_another_version(folder, error.found)
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return _damaged(folder)
+    return _out_of_reach(folder, error)
+
+
 def _damaged(folder: Path) -> Bilingual:
     return Bilingual(
         en=f"The index of your documents in {str(folder)!r} is damaged. Delete it and add them again; "
         "until then I answer from my own articles.",
         zh=f"{str(folder)!r} 中的团队文档索引已损坏。请删除该目录并重新添加文档；"
+        "在此之前我只用自带的文章回答。",
+    )
+
+
+def _out_of_reach(folder: Path, error: Exception) -> Bilingual:
+    return Bilingual(
+        en=f"The index of your documents in {str(folder)!r} cannot be used ({error}). Check its permissions and "
+        "the room on the disk; until then I answer from my own articles.",
+        zh=f"无法使用 {str(folder)!r} 中的团队文档索引（{error}）。请检查目录权限和磁盘空间；"
         "在此之前我只用自带的文章回答。",
     )
 
@@ -278,4 +359,14 @@ def _of_another_version(folder: Path, version: int) -> Bilingual:
         "Update Shortlist, or delete that folder and add the documents again.",
         zh=f"{str(folder)!r} 中的索引格式为 {version}，当前版本的 Shortlist 只能读取 {SCHEMA_VERSION}。"
         "请升级 Shortlist，或删除该目录并重新添加文档。",
+    )
+
+
+def _cannot_embed(model_id: str, error: Exception) -> Bilingual:
+    reason = type(error).__name__
+    return Bilingual(
+        en=f"The embedding model {model_id!r} did not answer ({reason}). What was added before is kept: check "
+        "its server and key, and add the rest again.",
+        zh=f"嵌入模型 {model_id!r} 没有响应（{reason}）。此前已添加的内容都已保存："
+        "请检查其服务和密钥，然后重新添加其余文件。",
     )

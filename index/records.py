@@ -165,3 +165,5 @@ class Passage:
     topic: str | None = None
     url: str | None = None
     """A link that a person can open, when there is one."""
+    asks: tuple[str, ...] = ()
+    """Questions that it answers, in other words than its own: searched, never shown."""

@@ -6,8 +6,9 @@ is imported by the first search, so that those who never search do not wait for 
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections import Counter
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,15 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.bilingual import Bilingual, Language
+from index.errors import ShortlistError
 from index.records import Passage
 
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
-    from index.embed import Progress
     from index.ingest import IngestReport
-    from index.library import Library
-    from index.snapshot import Snapshot
+    from index.library import Library, Progress
+    from index.search import Ours, Search
+
+logger = logging.getLogger(__name__)
 
 _N_JUDGED = 5
 _N_REMEMBERED_QUERIES = 256
@@ -48,6 +51,8 @@ class IndexStatus:
     documents: tuple[str, ...]
     """The team's, by source."""
     passages: dict[Language, int]
+    waiting: int
+    """Passages that the embedding model has not read yet: they are found by their words only."""
     model_id: str
     dimensions: int
     built_at_utc: str | None
@@ -59,27 +64,38 @@ class IndexStatus:
 class KnowledgeBase:
     """Our own articles, always, and the documents under `home`. Any number of threads may search it.
 
-    A search that meets a change, made here or by another process, takes it in first; while one thread does,
-    the others go on with what there was.
+    What another thread or process adds is found by the next search; while one takes it in, the others go on with
+    what there was.
     """
 
-    def __init__(self, home: Path, embeddings: Embeddings | None = None) -> None:
+    def __init__(
+        self, home: Path, embeddings: Embeddings | None = None, articles: Path | None = None
+    ) -> None:
         self._folder = home / "index"
         self._given = embeddings
-        self._building = threading.Lock()
-        self._snapshot: Snapshot | None = None
+        self._articles = articles
+        self._refreshing = threading.Lock()
+        self._embedding = threading.Lock()
+        self._version: int | None = None
+        self._ours: Ours
+        self._state_of_ours: tuple[str | None, bool] | None = None
         self._query_vector = lru_cache(maxsize=_N_REMEMBERED_QUERIES)(self._embed_query)
 
     @classmethod
-    def open(cls, home: Path, *, embeddings: Embeddings | None = None) -> KnowledgeBase:
-        """The knowledge base of one home; any LangChain embeddings may replace our own. Reads nothing yet."""
-        return cls(home, embeddings)
+    def open(
+        cls, home: Path, *, embeddings: Embeddings | None = None, articles: Path | None = None
+    ) -> KnowledgeBase:
+        """The knowledge base of one home. Reads nothing yet.
+
+        Any LangChain embeddings may replace our own, and another folder of `en/*.md` and `zh/*.md` our articles.
+        """
+        return cls(home, embeddings, articles)
 
     def search(self, query: str, k: int = 5, language: Language | None = None) -> list[Hit]:
         """The `k` best passages; what is there twice comes in `language`, or in that of the question."""
         if not query.strip():
             return []
-        found = self._current().search(query, self._query_vector(query), k, language)
+        found = self._looked_up(query).best(k, language)
         return [
             Hit(rank=rank, score=score, passage=passage)
             for rank, (passage, score) in enumerate(found, start=1)
@@ -89,54 +105,92 @@ class KnowledgeBase:
         """False when the hits are only the least unlike of what is here, and do not answer the question."""
         if not query.strip() or not hits:
             return False
-        judged = [hit.passage for hit in hits[:_N_JUDGED]]
-        return self._current().answers(query, self._query_vector(query), judged)
+        return self._looked_up(query).answers([hit.passage for hit in hits[:_N_JUDGED]])
 
     def add(self, paths: Sequence[Path], progress: Progress | None = None) -> IngestReport:
         """Index files and folders; what cannot be read is reported, and never stops the rest."""
-        report = self._library.add(paths, progress)
-        self._current()
-        return report
+        self._library.embed_rest()
+        return self._library.add(paths, progress)
 
     def remove(self, source: str) -> int:
         """Forget a document, or all documents of a folder; how many there were."""
-        n_removed = self._library.remove(source)
-        self._current()
-        return n_removed
+        return self._library.remove(source)
 
     def status(self) -> IndexStatus:
         """What can be searched."""
-        snapshot = self._current()
-        counts = Counter(passage.language for passage in snapshot.passages.values())
+        library = self._current()
+        counts = library.passages.counts()
         return IndexStatus(
-            articles=snapshot.n_articles,
-            documents=tuple(snapshot.shelf.documents),
-            passages={"en": counts["en"], "zh": counts["zh"]},
-            model_id=self._library.model_id,
-            dimensions=snapshot.dimensions,
-            built_at_utc=snapshot.shelf.built_at_utc,
-            problem=snapshot.shelf.problem,
+            articles=len(library.passages.documents(ours=True)),
+            documents=tuple(library.passages.documents(ours=False)),
+            passages={"en": counts.get("en", 0), "zh": counts.get("zh", 0)},
+            waiting=0 if library.is_embedded else library.passages.n_without_vector(library.model_id),
+            model_id=library.model_id,
+            dimensions=library.passages.dimensions(library.model_id),
+            built_at_utc=library.built_at_utc,
+            problem=library.problem,
         )
+
+    def wait_until_embedded(self, timeout_s: float) -> bool:
+        """True once the embedding model has read everything; false after `timeout_s`."""
+        deadline_s = time.monotonic() + timeout_s
+        while not self._current().is_embedded and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        return self._current().is_embedded
+
+    def close(self) -> None:
+        """Let go of the files; it cannot be used any more."""
+        self._library.passages.close()
 
     @cached_property
     def _library(self) -> Library:
         from index.embed import default_embeddings, model_id_of  # noqa: PLC0415 - see the top
+        from index.ingest import KNOWLEDGE  # noqa: PLC0415
         from index.library import Library  # noqa: PLC0415
 
         if self._given is None:
-            return Library(self._folder, *default_embeddings())
-        return Library(self._folder, self._given, model_id_of(self._given))
+            embeddings, model_id = default_embeddings()
+        else:
+            embeddings, model_id = self._given, model_id_of(self._given)
+        return Library(self._folder, embeddings, model_id, self._articles or KNOWLEDGE)
 
-    def _current(self) -> Snapshot:
-        from index.snapshot import take_snapshot  # noqa: PLC0415 - see the top
+    def _looked_up(self, query: str) -> Search:
+        from index.search import Search  # noqa: PLC0415 - see the top
 
-        snapshot = self._snapshot
-        if snapshot is not None and (self._building.locked() or snapshot.stamp == self._library.stamp()):
-            return snapshot
-        with self._building:
-            if self._snapshot is None or self._snapshot.stamp != self._library.stamp():
-                self._snapshot = take_snapshot(self._library, self._folder / "articles.npz")
-            return self._snapshot
+        library = self._current()
+        return Search(library, self._ours, query, self._query_vector(query))
 
-    def _embed_query(self, query: str) -> list[float]:
-        return self._library.embeddings.embed_query(query)
+    def _current(self) -> Library:
+        """The library, brought up to what was added since the last look."""
+        library = self._library
+        version = library.passages.version()
+        if version != self._version and self._refreshing.acquire(blocking=self._version is None):
+            try:
+                library.refresh()
+                self._read_ours(library)
+                self._version = version
+            finally:
+                self._refreshing.release()
+        if not library.is_embedded and self._embedding.acquire(blocking=False):
+            threading.Thread(target=self._embed_rest, daemon=True).start()
+        return library
+
+    def _read_ours(self, library: Library) -> None:
+        """Look at our articles again when they, or their vectors, are not those of the last look."""
+        from index.search import Ours  # noqa: PLC0415 - see the top
+
+        state = (library.passages.noted("articles"), library.is_embedded)
+        if state != self._state_of_ours:
+            self._ours, self._state_of_ours = Ours.read(library), state
+
+    def _embed_rest(self) -> None:
+        """Let a new embedding model read everything, while searches go on with words and what it has read."""
+        try:
+            self._library.embed_rest()
+        except ShortlistError:
+            logger.warning("the rest is embedded when the next process starts", exc_info=True)
+        else:
+            self._embedding.release()
+
+    def _embed_query(self, query: str) -> list[float] | None:
+        return self._library.query_vector(query)

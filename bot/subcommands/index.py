@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,11 @@ from index.bilingual import Bilingual
 from index.errors import BadInput
 from index.retrieve import KnowledgeBase
 
+if TYPE_CHECKING:
+    from index.library import Progress
+
+_SECONDS_BETWEEN_PROGRESS = 2.0
+
 app = typer.Typer(help="What the bot knows: search it, add the team's documents.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -22,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def add(paths: list[Path], json: Json = False) -> None:
     """Add files or folders of the team."""
     with guarded(Output(json=json)) as output:
-        report = _knowledge().add(paths, progress=lambda done, total: output.note(f"{done}/{total}"))
+        report = _knowledge().add(paths, progress=_told_now_and_then(output))
         counts = {name: len(getattr(report, name)) for name in ("added", "changed", "unchanged", "removed")}
         skipped = [
             {"source": item.source, "reason": item.reason.to(output.language)} for item in report.skipped
@@ -33,8 +39,28 @@ def add(paths: list[Path], json: Json = False) -> None:
             f"新增 {counts['added']}，更新 {counts['changed']}，未变 {counts['unchanged']}，"
             f"移除 {counts['removed']}，跳过 {len(skipped)}；新片段 {report.passages} 个。",
         ).to(output.language)
-        lines = [told, *(f"- {item['source']}: {item['reason']}" for item in skipped)]
-        output.emit({**counts, "passages": report.passages, "skipped": skipped}, "\n".join(lines))
+        noted = [{"source": item.source, "note": item.note.to(output.language)} for item in report.noted]
+        lines = [told, *(f"- {source}: {why}" for source, why in map(dict.values, [*skipped, *noted]))]
+        figures = {**counts, "passages": report.passages, "skipped": skipped, "noted": noted}
+        output.emit(figures, "\n".join(lines))
+
+
+def _told_now_and_then(output: Output) -> Progress:
+    """Progress on standard error, at most once in a second or two."""
+    told_s = time.monotonic()
+
+    def tell(files_done: int, files: int, passages: int) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s >= _SECONDS_BETWEEN_PROGRESS:
+            told_s = time.monotonic()
+            output.note(
+                Bilingual(
+                    f"{files_done} of {files} files read, {passages} passages so far",
+                    f"已读取 {files_done}/{files} 个文件，共 {passages} 个片段",
+                )
+            )
+
+    return tell
 
 
 @app.command()

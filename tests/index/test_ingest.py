@@ -17,10 +17,10 @@ from index.ingest import (
     detect_language,
     estimated_tokens,
     files_under,
-    in_context,
     load,
     passages_of,
     shipped_passages,
+    wording,
 )
 from index.records import Passage
 from tests.index.builders import write
@@ -75,11 +75,48 @@ def test_without_front_matter_the_first_heading_is_the_title() -> None:
 
 def test_without_any_heading_the_file_name_is_the_title() -> None:
     (passage,) = cut("Just a note.", "wifi.txt")
-    assert (passage.title, passage.locator, passage.text) == ("wifi", "", "Just a note.")
+    assert (passage.title, passage.locator, passage.text) == ("wifi", "line 1", "Just a note.")
 
 
 def test_text_before_the_first_heading_is_kept() -> None:
     assert [p.text for p in cut("Preface.\n\n## One\nBody.")] == ["Preface.", "Body."]
+
+
+@pytest.mark.parametrize(
+    ("text", "locators"),
+    [
+        ("# Rules\n\nPreface.\nMore.\n\n## One\nBody.", ["lines 3–4", "One"]),
+        ("---\ntitle: T\n---\n\nPreface.", ["line 5"]),
+        ("# 制度\n前言。\n\n## 火车\n二等座。", ["第 2 行", "火车"]),
+    ],
+)
+def test_what_stands_under_no_heading_of_its_own_is_found_by_its_lines(
+    text: str, locators: list[str]
+) -> None:
+    assert [p.locator for p in cut(text)] == locators
+
+
+def test_a_heading_keeps_a_sign_at_its_end_but_not_the_signs_that_close_it() -> None:
+    assert [p.locator for p in cut("## C#\nOne.\n## D ##\nTwo.")] == ["C#", "D"]
+
+
+def test_a_title_without_text_of_its_own_is_the_title() -> None:
+    (passage,) = cut("# Travel rules\n\n# Trains\nSecond class.")
+    assert (passage.title, passage.locator) == ("Travel rules", "Trains")
+
+
+@pytest.mark.parametrize(
+    ("line", "where"), [("line {n} says something", "lines {}–{}"), ("第{n}行写了一句话。", "第 {}–{} 行")]
+)
+def test_each_piece_of_a_long_text_says_which_lines_it_holds(line: str, where: str) -> None:
+    lines = [line.format(n=n) for n in range(1, 201)]
+    pieces = cut("\n".join(lines), "long.txt")
+    assert len(pieces) > 4
+    for piece in pieces:
+        first, last = (
+            lines.index(line) + 1 for line in (piece.text.split("\n")[0], piece.text.split("\n")[-1])
+        )
+        assert piece.locator == where.format(first, last)
 
 
 def test_code_keeps_its_indentation_and_its_comments_are_no_headings() -> None:
@@ -199,6 +236,56 @@ def test_folders_are_searched_to_the_bottom_without_hidden_files(tmp_path: Path)
     assert skipped == []
 
 
+def linked(link: Path, target: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+
+
+@pytest.mark.parametrize("target", ["secret.md", "private", "gone.md"])
+def test_a_link_that_leads_out_of_the_folder_is_reported_and_not_followed(
+    tmp_path: Path, target: str
+) -> None:
+    write(tmp_path / "secret.md", "Secret.")
+    write(tmp_path / "private" / "diary.md", "Secret.")
+    linked(tmp_path / "docs" / "link.md", tmp_path / target)
+    files, (skipped,) = files_under([tmp_path / "docs"])
+    assert files == []
+    assert Path(skipped.source).name == "link.md"
+    assert "outside reach" in skipped.reason.en
+    assert "之外" in skipped.reason.zh
+
+
+def test_a_link_within_the_folder_is_a_file_like_any_other(tmp_path: Path) -> None:
+    linked(tmp_path / "b.md", write(tmp_path / "a.md", "Text."))
+    linked(tmp_path / "again", tmp_path)
+    files, skipped = files_under([tmp_path])
+    assert [file.name for file in files] == ["a.md", "b.md"]
+    assert skipped == []
+
+
+def test_a_link_to_itself_is_a_reason(tmp_path: Path) -> None:
+    linked(tmp_path / "loop.md", tmp_path / "loop.md")
+    for given in (tmp_path, tmp_path / "loop.md"):
+        (file,), _ = files_under([given])
+        with pytest.raises(BadDocument, match="nothing at this path"):
+            load(file)
+
+
+def test_a_file_with_too_many_sections_is_refused() -> None:
+    with pytest.raises(BadDocument, match="more than 30,000 passages"):
+        cut("# T\nx\n" * 40_000)
+
+
+def test_a_part_that_could_not_be_read_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.parsers.rows.MAX_ROWS", 2)
+    document = load(write(tmp_path / "a.csv", "name\none\ntwo\nthree\n"))
+    assert document is not None
+    assert document.passages[0].locator == "rows 2–3"
+    assert document.note is not None
+    assert "Only its first" in document.note.en
+    assert "只添加了前" in document.note.zh
+
+
 def test_every_shipped_passage_has_a_topic_and_fits_the_model() -> None:
     passages = shipped_passages()
     assert len({p.topic for p in passages}) >= 8
@@ -210,7 +297,7 @@ def test_the_vectors_of_all_shipped_passages_and_probes_travel_with_the_reposito
     embeddings, model_id = default_embeddings()
     cache = VectorCache.load(SHIPPED_VECTORS, model_id)
     n_shipped = len(cache)
-    texts = [in_context(p) for p in shipped_passages()]
+    texts = [wording(p) for p in shipped_passages()]
     stale = [text.split("\n")[:2] for text in texts if text not in cache]
     assert not stale, "run `python -m index.ingest --build-vectors`"
     cache.queries(PROBES, embeddings)

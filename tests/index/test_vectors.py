@@ -1,4 +1,4 @@
-"""The vector store keeps LangChain's promises, and what it saves is read back the same."""
+"""The vector store keeps LangChain's promises, exact while it is small and compressed when it is large."""
 
 from __future__ import annotations
 
@@ -8,19 +8,30 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 
-from index.vectors import FaissStore
-from tests.index.builders import WordVectors
+import index.vectors
+from index.embed import Matrix, normalised
+from index.ingest import document_of
+from index.passages import Passages
+from index.vectors import FaissStore, Part, compressed, exact
+from tests.index.builders import WordVectors, passage
 
-TEXTS = ["apples and pears", "trains and planes", "pears in syrup"]
+TEXTS = {"a": "apples and pears", "b": "trains and planes", "c": "pears in syrup"}
+
+
+def fruit_documents() -> list[Document]:
+    return [document_of(passage(text, id=name, locator=f"place {name}")) for name, text in TEXTS.items()]
 
 
 def store() -> FaissStore:
-    return FaissStore.from_texts(TEXTS, WordVectors(), [{"n": n} for n in range(3)], ids=["a", "b", "c"])
+    fruit = FaissStore(WordVectors())
+    fruit.add_documents(fruit_documents())
+    return fruit
 
 
 def test_the_nearest_text_comes_first_with_its_metadata() -> None:
     (document,) = store().similarity_search("planes", k=1)
-    assert (document.id, document.page_content, document.metadata) == ("b", "trains and planes", {"n": 1})
+    assert (document.id, document.page_content) == ("b", "trains and planes")
+    assert document.metadata["locator"] == "place b"
 
 
 def test_scores_are_cosines() -> None:
@@ -56,7 +67,7 @@ def test_documents_are_got_by_id() -> None:
 def test_given_vectors_are_not_made_again() -> None:
     embeddings = WordVectors(dimensions=2)
     fruit = FaissStore(embeddings)
-    fruit.add_documents([Document(id="x", page_content="x")], vectors=np.array([[1, 0]], dtype=np.float32))
+    fruit.add_documents([document_of(passage("x"))], vectors=np.array([[1, 0]], dtype=np.float32))
     assert embeddings.embedded == []
 
 
@@ -64,22 +75,79 @@ def test_an_empty_store_finds_nothing() -> None:
     assert FaissStore(WordVectors()).similarity_search("pears") == []
 
 
-def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
+def test_a_store_is_made_from_texts() -> None:
+    about = document_of(passage("x")).metadata
+    fruit = FaissStore.from_texts(["apples", "trains"], WordVectors(), [about, about], ids=["x", "y"])
+    assert [document.id for document in fruit.similarity_search("trains", k=1)] == ["y"]
+
+
+def test_a_document_of_the_same_id_takes_the_place_of_the_first() -> None:
     fruit = store()
-    fruit.save(tmp_path / "saved")
-    again = FaissStore.load(tmp_path / "saved", WordVectors())
-    assert again.documents == fruit.documents
-    assert np.array_equal(again.vectors, fruit.vectors)
+    fruit.add_documents([document_of(passage("plums", id="a"))])
+    assert [d.page_content for d in fruit.get_by_ids(["a"])] == ["plums"]
+    assert [d.id for d in fruit.similarity_search("plums", k=1)] == ["a"]
 
 
-def test_an_empty_store_can_be_saved(tmp_path: Path) -> None:
-    FaissStore(WordVectors()).save(tmp_path / "saved")
-    assert not FaissStore.load(tmp_path / "saved", WordVectors()).documents
+def many(n: int, seed: int = 1) -> Matrix:
+    return normalised(np.random.default_rng(seed).standard_normal((n, 32)))
 
 
-def test_vectors_of_other_documents_are_refused(tmp_path: Path) -> None:
-    store().save(tmp_path / "saved")
-    passages = tmp_path / "saved" / "passages.jsonl"
-    passages.write_text(passages.read_text().splitlines()[0] + "\n")
-    with pytest.raises(ValueError, match="3 vectors for 1 passages"):
-        FaissStore.load(tmp_path / "saved", WordVectors())
+def test_a_compressed_index_finds_nearly_all_that_an_exact_one_finds() -> None:
+    vectors, asked = many(20_000), many(50, seed=2)
+    every_row = np.arange(len(vectors))
+    near, nearest = Part(compressed(vectors), every_row), Part(exact(vectors), every_row)
+    hits = [len(near.search(q[None], 10).keys() & nearest.search(q[None], 10).keys()) for q in asked]
+    assert sum(hits) / (10 * len(asked)) > 0.98
+
+
+@pytest.fixture
+def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Passages, Path]:
+    """A store that counts as large from 1,000 vectors on, and has written its file."""
+    monkeypatch.setattr(index.vectors, "EXACT_UP_TO", 1_000)
+    passages = Passages(tmp_path / "library.db")
+    add(passages, many(1_500), "a")
+    FaissStore(WordVectors(), passages, "m", tmp_path / "vectors").compress()
+    return passages, tmp_path / "vectors"
+
+
+def add(passages: Passages, vectors: Matrix, prefix: str) -> None:
+    named = {f"{prefix}{n}": vector for n, vector in enumerate(vectors)}
+    passages.add([passage(name, id=name) for name in named], named, "m")
+
+
+def nearest_ids(store: FaissStore, vector: Matrix) -> list[str | None]:
+    return [document.id for document, _ in store.similarity_search_with_score_by_vector(vector.tolist(), k=1)]
+
+
+def test_a_large_store_is_read_from_its_file(grown: tuple[Passages, Path]) -> None:
+    passages, folder = grown
+    store = FaissStore(WordVectors(), passages, "m", folder)
+    assert store.index().body is not None
+    assert nearest_ids(store, many(1_500)[77]) == ["a77"]
+
+
+def test_what_came_after_the_file_is_found_too(grown: tuple[Passages, Path]) -> None:
+    passages, folder = grown
+    store = FaissStore(WordVectors(), passages, "m", folder)
+    add(passages, many(5, seed=3), "late")
+    assert nearest_ids(store, many(5, seed=3)[2]) == ["late2"]
+
+
+def test_what_was_deleted_after_the_file_was_written_is_not_found(grown: tuple[Passages, Path]) -> None:
+    passages, folder = grown
+    passages.delete(["a77"])
+    assert nearest_ids(FaissStore(WordVectors(), passages, "m", folder), many(1_500)[77]) != ["a77"]
+
+
+def test_a_damaged_vector_file_is_done_without(grown: tuple[Passages, Path]) -> None:
+    passages, folder = grown
+    (path,) = folder.rglob("index.faiss")
+    path.write_bytes(b"not an index")
+    assert nearest_ids(FaissStore(WordVectors(), passages, "m", folder), many(1_500)[77]) == ["a77"]
+
+
+def test_only_the_newest_vector_file_is_kept(grown: tuple[Passages, Path]) -> None:
+    passages, folder = grown
+    add(passages, many(1_200, seed=4), "b")
+    FaissStore(WordVectors(), passages, "m", folder).compress()
+    assert len(list(folder.iterdir())) == 1

@@ -1,0 +1,1 @@
+"""Turn the bytes of a file into sections: one small module for each kind, listed in `registry`."""
