@@ -43,6 +43,7 @@ from index.ingest import (
 )
 from index.passages import IN_MEMORY, SCHEMA_VERSION, OfAnotherVersion, Passages
 from index.records import Passage
+from index.spelling import corrected, vocabulary_of
 from index.vectors import FaissStore
 from index.words import WordIndex, simplified
 
@@ -55,6 +56,7 @@ _BATCH = 16
 _TAKEN_IN_AT_ONCE = 2_000
 
 _ARTICLES = "articles"
+_VOCABULARY = "words of the articles"
 _EMBEDDED_BY = "embedded by"
 _BUILT_AT_UTC = "built at"
 _CUT = "1"
@@ -76,6 +78,7 @@ class Library:
         self.problem: Bilingual | None = None
         """Why the team's documents cannot be read, when they cannot."""
         self._in_this_process = threading.RLock()
+        self._vocabulary: list[str] | None = None
         try:
             self._open(folder)
         except (sqlite3.Error, OfAnotherVersion, OSError) as error:
@@ -120,6 +123,8 @@ class Library:
             for source, passages in articles.items():
                 gone += self.passages.put(source, "", passages, ours=True)
             self._index_words(gone)
+            words = vocabulary_of(wording(passage) for several in articles.values() for passage in several)
+            self.passages.note(_VOCABULARY, " ".join(words))
             self.passages.note(_EMBEDDED_BY, "")
             self.passages.note(_ARTICLES, now)
 
@@ -155,10 +160,16 @@ class Library:
                 break
             self.passages.put_vectors(self._embed(batch), self.model_id)
 
+    def corrected(self, query: str) -> str:
+        """The question in simplified characters, its mistyped words mended where there is little doubt."""
+        if self._vocabulary is None:
+            self._vocabulary = (self.passages.noted(_VOCABULARY) or "").split()
+        return corrected(simplified(query), self._vocabulary, self.words.holds)
+
     def query_vector(self, query: str) -> list[float] | None:
         """The question's vector; None, and a line in the log, when the embedding model does not answer."""
         try:
-            return self.embeddings.embed_query(simplified(query))
+            return self.embeddings.embed_query(query)
         except Exception:  # whatever the library of a remote model raises
             logger.warning("the embedding model failed, searching by words", exc_info=True)
             return None

@@ -158,6 +158,7 @@ class KnowledgeBase:
         from index.search import Search  # noqa: PLC0415 - see the top
 
         library = self._current()
+        query = library.corrected(query)
         return Search(library, self._ours, query, self._query_vector(query))
 
     def _current(self) -> Library:

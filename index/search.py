@@ -15,11 +15,11 @@ import numpy as np
 
 from index.bilingual import Language
 from index.fuse import distinct, fused, twins_of
-from index.gate import Background, background_of, is_answerable
+from index.gate import Background, Signals, background_of, is_answerable
 from index.ingest import detect_language, in_context, wording
 from index.library import Library
 from index.records import Passage
-from index.words import simplified, weights_of
+from index.words import has_han, weights_of
 
 _N_CANDIDATES = 200
 _N_FEEDBACK = 3
@@ -51,7 +51,7 @@ class Search:
     def __init__(self, library: Library, ours: Ours, query: str, vector: Sequence[float] | None) -> None:
         self._library = library
         self._ours = ours
-        self._query = simplified(query)
+        self._query = query
         self._vector = vector
 
     def best(self, k: int, language: Language | None = None) -> list[tuple[Passage, float]]:
@@ -62,8 +62,21 @@ class Search:
     def answers(self, passages: Sequence[Passage]) -> bool:
         """True when the passages are likely to hold the answer, and are not just the least unlike."""
         words = self._library.words
-        coverage_frac = max(words.coverage_frac(self._query, wording(passage)) for passage in passages)
-        return is_answerable(list(self._dense.values()), coverage_frac, self._ours.background)
+        asked = weights_of(self._query)
+        ceiling = words.ceiling(asked)
+        signals = Signals(
+            nearness=self._nearness(),
+            bm25_frac=max(self._words.values(), default=0.0) / ceiling if ceiling else 0.0,
+            coverage_frac=max(words.coverage_frac(self._query, wording(passage)) for passage in passages),
+            n_words=len(asked),
+        )
+        return is_answerable(signals)
+
+    def _nearness(self) -> float | None:
+        if not self._dense or self._ours.background is None:
+            return None
+        language: Language = "zh" if has_han(self._query) else "en"
+        return self._ours.background.nearness(max(self._dense.values()), language)
 
     def by_words(self, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages that share most words, as the search would be without vectors."""
@@ -83,12 +96,14 @@ class Search:
 
     @cached_property
     def _ranking(self) -> list[tuple[int, float]]:
-        feedback = self._library.passages.at(
-            row for row, _ in self._fused(self._dense, self._words)[:_N_FEEDBACK]
-        )
+        """The first round's best, then the second round: feedback finds more, but does not overthrow the best."""
+        first = self._fused(self._dense, self._words)
+        feedback = self._library.passages.at(row for row, _ in first[:_N_FEEDBACK])
         widened = self._library.words.widened(self._query, [in_context(p) for p in feedback.values()])
         words = self._library.words.search(widened, _N_CANDIDATES)
-        return self._fused(self._nearest(self._moved_towards(list(feedback))), words)
+        second = self._fused(self._nearest(self._moved_towards(list(feedback))), words)
+        best_score = max((score for _, score in (first + second)), default=0.0)
+        return [(row, best_score) for row, _ in first[:1]] + [hit for hit in second if hit[0] != first[0][0]]
 
     def _fused(self, dense: dict[int, float], words: dict[int, float]) -> list[tuple[int, float]]:
         return fused(dense, words, max(len(dense), len(words)))

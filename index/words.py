@@ -28,10 +28,15 @@ _of_this_thread = threading.local()
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 
+_HAN_CHARACTER = re.compile(f"[{HAN}]")
 _RUN = re.compile(f"([{HAN}]+)|([^\\W_{HAN}]+)")
 _HAN_FUNCTION_WORD = re.compile(
     "什么样|什么|怎么样|怎么|怎样|为什么|为何|如何|是否|哪些|哪个|哪里|哪|多少|请问|"
     "我们|你们|他们|吗|呢|吧|的|了|是|在|和|与|或|我|你|有"
+)
+_FRAME = re.compile(
+    r"\b(?:how|what) (?:do|does|did)\b(.+?)\b(?:work|mean)\b|\b(?:tell me about|explain|describe)\b()",
+    re.IGNORECASE,
 )
 _FUNCTION_WORDS = frozenset(
     re.findall(
@@ -43,10 +48,17 @@ _FUNCTION_WORDS = frozenset(
 )
 _MIN_MISTYPED = 5
 _WRITER_BYTES = 50_000_000
+_K1 = 1.2
+"""Tantivy's: how soon a word that is repeated stops to count."""
 _N_TELLING = 15
 _TELLING_FRAC = 0.3
 _LAST_ROW = "last_row.1"
 """Its number goes up when `tokens` changes: every text is then added again."""
+
+
+def has_han(text: str) -> bool:
+    """True when it holds a Chinese character."""
+    return _HAN_CHARACTER.search(text) is not None
 
 
 def simplified(text: str) -> str:
@@ -96,8 +108,8 @@ def _stemmer() -> Stemmer.Stemmer:
 
 
 def weights_of(query: str) -> dict[str, float]:
-    """The words of a query, weights adding up to 1."""
-    words = Counter(tokens(query))
+    """The words of a query, weights adding up to 1; those that only make it a question are left out."""
+    words = Counter(tokens(_FRAME.sub(lambda frame: frame[1] or " ", query))) or Counter(tokens(query))
     return {word: times / words.total() for word, times in words.items()}
 
 
@@ -158,6 +170,11 @@ class WordIndex:
         rows = searcher.fast_field_values("row", [address for _, address in hits])
         return {int(row): float(score) for row, (score, _) in zip(rows, hits, strict=True)}
 
+    def ceiling(self, weights: Mapping[str, float]) -> float:
+        """The BM25 score that no text exceeds."""
+        searcher = self._index.searcher()
+        return (_K1 + 1) * sum(weight * _rarity(searcher, word) for word, weight in weights.items())
+
     def widened(self, query: str, texts: Sequence[str]) -> dict[str, float]:
         """The words of a query with the telling words of texts that answer it, weights adding up to 1.
 
@@ -184,6 +201,11 @@ class WordIndex:
         if len(word) >= _MIN_MISTYPED and word.isascii() and not searcher.doc_freq("words", word):
             return tantivy.Query.fuzzy_term_query(schema, "words", word, distance=1)
         return tantivy.Query.term_query(schema, "words", word, "freq")
+
+    def holds(self, text: str) -> bool:
+        """True when every word of the text occurs somewhere."""
+        searcher = self._index.searcher()
+        return all(searcher.doc_freq("words", word) for word in tokens(text))
 
     def coverage_frac(self, query: str, text: str) -> float:
         """Share of the query's words that occur in the text; rare words count more."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +20,10 @@ from skills.conversation.threads import Threads
 from skills.ranking.ability import Abilities, fit
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class Desk:
     """What is known, what is running, and what was said."""
@@ -28,6 +34,8 @@ class Desk:
     knowledge: KnowledgeBase
     jobs: Jobs
     threads: Threads
+    clock: Callable[[], datetime] = _now
+    """The current time, in UTC."""
 
     @cached_property
     def abilities(self) -> Abilities:
@@ -38,6 +46,10 @@ class Desk:
         """What was measured here for a task, on one data set when it is named; newest first."""
         found = measurements.find(self.engine, task=task) if task else []
         return [row for row in found if dataset is None or row.dataset_name == dataset]
+
+    def measured_here(self, model_id: str | None = None) -> list[Measurement]:
+        """All that was measured here, or all of one model; newest first."""
+        return measurements.find(self.engine, model_id=model_id)
 
     @cached_property
     def names(self) -> ModelNames:

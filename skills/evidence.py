@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from index.bilingual import Bilingual, Language
 from index.catalogue import Catalogue
-from index.records import Evidence, Measurement
+from index.records import Evidence, EvidenceKind, Measurement
 from skills.conversation.answer import Citation, EvidenceLine, Recommendation
 from skills.ranking.rank import Option
 from skills.ranking.shortlist import Shortlist
@@ -15,6 +15,12 @@ from skills.wording import quantization_name, short_name
 _LINES = 5
 _CITED_EACH = 2
 _KIND_ORDER = {"measured": 0, "published": 1, "self-reported": 2, "estimated": 3}
+_KIND_NAMES: dict[EvidenceKind, Bilingual] = {
+    "measured": Bilingual("measured here", "本地实测"),
+    "published": Bilingual("published", "第三方发布"),
+    "self-reported": Bilingual("vendor-reported", "厂商自报"),
+    "estimated": Bilingual("estimated", "估计"),
+}
 
 
 def evidence_lines(
@@ -77,14 +83,18 @@ def citations_for(recommendations: Sequence[Recommendation], language: Language)
 
 def kind_in_words(line: EvidenceLine, language: Language) -> str:
     """How a figure came about, for a person."""
-    words = {
-        "measured": Bilingual("measured here", "本地实测"),
-        "published": Bilingual("published", "第三方发布"),
-        "self-reported": Bilingual("vendor-reported", "厂商自报"),
-        "estimated": Bilingual("estimated", "估计"),
-    }
-    kind = words[line.kind].to(language)
+    kind = kind_name(line.kind, language)
     return f"{kind}, {line.date}" if line.date else kind
+
+
+def kind_name(kind: EvidenceKind, language: Language) -> str:
+    """How a kind of figure is called."""
+    return _KIND_NAMES[kind].to(language)
+
+
+def figures_newest_first(figures: Sequence[Evidence]) -> list[Evidence]:
+    """Figures by date; those of one day, and those without a date at the end, stay in order."""
+    return sorted(figures, key=_newest_first)
 
 
 def _published_line(item: Evidence) -> EvidenceLine:

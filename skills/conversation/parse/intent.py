@@ -6,8 +6,10 @@ aloud; what counts as a cue is in the lexicons.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from skills.conversation.parse.asked import asks_of_the_past, fact_matches, opens_question, recalled
+from skills.conversation.parse.periods import names_period
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.signals import Signals
 from skills.conversation.request import SkillName
@@ -18,6 +20,8 @@ _VERY_SHORT = 2
 _WEAK_FIELDS = frozenset(
     {"languages", "priority", "modalities", "finetune", "budget_usd_per_month", "hosting", "gpus"}
 )
+_COMPARED = frozenset({"memory", "price", "scores"})
+"""Facts that a comparison of models shows; of others, and of one benchmark, the figures themselves are asked for."""
 _WEAK_VERBS = frozenset({"test", "score", "measure", "try out", "try", "测 试", "实 测", "打 分"})
 """Verbs that mean an evaluation only when something is named to be evaluated."""
 
@@ -148,6 +152,43 @@ def _completes_job(s: Signals) -> bool:
     return bool(has_piece) and not s.reading.has_any("compare", "why")
 
 
+def _asks_what_was_measured(s: Signals) -> bool:
+    """ "what did we measure last week?": figures of past jobs, not the progress of one, nor a new one."""
+    r = s.reading
+    is_about_job = s.statement.job_id is not None or r.has("jobs_noun", "noun") or r.has("jobs_cue", "cancel")
+    if is_about_job or r.has("jobs_cue", "status"):
+        return False
+    found = recalled(s.statement)
+    return (bool(found) and not _orders_job(s, found)) or _continues_measured(s)
+
+
+def _continues_measured(s: Signals) -> bool:
+    """ "and this month?" after what was measured last month."""
+    if s.previous is None or s.previous.skill != "answer" or s.fields or s.n_words > _SHORT + 1:
+        return False
+    return names_period(s.reading.tokens) and asks_of_the_past(s.previous.turn.text)
+
+
+def _asks_for_facts(s: Signals) -> bool:
+    """ "context length of Qwen3-8B and Qwen3-4B", "can phi-4 read images": facts of models that are named."""
+    r = s.reading
+    found = fact_matches(r.tokens)
+    if not found or not s.names_models or s.asks_choice is not None or s.statement.dataset is not None:
+        return False
+    if r.has_any("what_if", "refine", "add", "why") or s.takes_back or _orders_job(s, found):
+        return False
+    if r.has("compare") and all(m.value in _COMPARED and m.category != "names" for m in found):
+        return False
+    is_plain = not _has_limits(s) and "task" not in s.fields
+    return is_plain or s.asks_knowledge or s.is_question or opens_question(r.tokens)
+
+
+def _orders_job(s: Signals, found: Sequence[Match]) -> bool:
+    """An order to evaluate or tune beside the words found: "we tested phi-4, now evaluate gemma on tickets"."""
+    verbs = [verb for kind in ("finetune", "evaluate") for verb in s.reading.all(kind, "verb")]
+    return any(_is_act(s, verb) for verb in verbs if not any(match.covers(verb.start) for match in found))
+
+
 def _asks_reasons(s: Signals) -> bool:
     """Why the last answer is what it is."""
     r = s.reading
@@ -257,8 +298,10 @@ _RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
     ("clarify", _is_blank),
     ("help", _is_foreign),
     ("decline", _is_hostile),
+    ("answer", _asks_what_was_measured),
     ("jobs", _is_about_jobs),
     ("help", _is_help),
+    ("answer", _asks_for_facts),
     ("finetune", _starts_tuning),
     ("evaluate", _starts_evaluation),
     ("explain", _asks_reasons),

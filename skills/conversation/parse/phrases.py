@@ -128,6 +128,12 @@ def phrasebook() -> Phrasebook:
     return Phrasebook(entry for name in PHRASE_LEXICONS for entry in _entries(load(name)))
 
 
+@lru_cache
+def phrasebook_of(name: str) -> Phrasebook:
+    """A phrasebook of one lexicon by itself, for words that must not hide those of the others."""
+    return Phrasebook(_entries(load(name)))
+
+
 def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Phrases are under `phrases: {category: {value: [phrase, ...]}}`, accelerators in a list of their own."""
     for accelerator in content.get("accelerators", ()):
