@@ -2,9 +2,10 @@
 
 `python benchmarks/index_scale.py [--vectors 1000000] [--passages 100000]`
 
-Vectors are drawn at random in two ways: with the spread of the embedded model's own vectors (those of our articles),
-and evenly in all directions, which is the hardest case. Questions are drawn in the same way, so none has a passage
-made for it. Everything runs on one core; the texts of the second part are random words, embedded by hashing.
+Vectors are drawn at random in three ways: near the passages of our articles, with real questions put to them; evenly in
+all directions; and as one cloud with the mean and covariance of our passages. The last two have no clusters, which is
+hard on any index, and their questions are drawn like their vectors. Everything runs on one core; the texts of the first
+part are random words, embedded by hashing.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from statistics import median
 
 import faiss
 import numpy as np
+import yaml
 from langchain_core.embeddings import Embeddings
 
-from index.embed import Matrix, normalised
+from index.embed import Matrix, default_embeddings, normalised
 from index.ingest import SHIPPED_VECTORS, LoadedDocument
 from index.library import Library
 from index.records import Passage
 from index.retrieve import KnowledgeBase
 from index.vectors import Part, compressed, exact
 
+QUESTIONS = Path(__file__).parents[1] / "tests/index/questions/held_out.yaml"
 DIMENSIONS = 384
 N_QUESTIONS = 200
 K = 10
@@ -37,13 +40,39 @@ RNG = np.random.default_rng(0)
 Draw = Callable[[int], Matrix]
 
 
-def like_articles() -> Draw:
+def shipped_vectors() -> Matrix:
     with SHIPPED_VECTORS.open("rb") as file, np.load(file, allow_pickle=False) as shipped:
-        own = shipped["vectors"].astype(np.float32)
+        return normalised(shipped["vectors"])
+
+
+def near_articles() -> Draw:
+    """Each the vector of one of our passages, moved as far as its fifth neighbour is, in ways passages differ."""
+    own = shipped_vectors()
+    cosines = own @ own.T
+    neighbours = np.argsort(-cosines, axis=1)[:, 5]
+    _, sizes, axes = np.linalg.svd(own - own[neighbours], full_matrices=False)
+    spread = (sizes[:, None] * axes / np.sqrt(2 * len(own))).astype(np.float32)
+    return lambda n: normalised(
+        own[RNG.integers(0, len(own), n)] + RNG.standard_normal((n, len(spread)), dtype=np.float32) @ spread
+    )
+
+
+def one_cloud() -> Draw:
+    """With mean and covariance of our passages, but without clusters: neighbours are hardly nearer than others."""
+    own = shipped_vectors()
     mean = own.mean(axis=0)
     _, sizes, axes = np.linalg.svd(own - mean, full_matrices=False)
     spread = (sizes[:, None] * axes / np.sqrt(len(own))).astype(np.float32)
     return lambda n: normalised(mean + RNG.standard_normal((n, len(spread)), dtype=np.float32) @ spread)
+
+
+def real_questions(n: int) -> Matrix:
+    """Questions of our own, embedded for real."""
+    content = yaml.safe_load(QUESTIONS.read_text("utf-8"))["answerable"].values()
+    asked = [q if isinstance(q, str) else q["question"] for several in content for q in several]
+    embeddings, _ = default_embeddings()
+    chosen = RNG.choice(asked, n, replace=False)
+    return normalised([embeddings.embed_query(str(text)) for text in chosen])
 
 
 def evenly(n: int) -> Matrix:
@@ -63,8 +92,8 @@ def timed_s(work: Callable[[], object]) -> float:
     return time.perf_counter() - started_s
 
 
-def search_vectors(name: str, draw: Draw, n: int) -> None:
-    vectors, questions = many(draw, n), draw(N_QUESTIONS)
+def search_vectors(name: str, draw: Draw, n: int, questions: Matrix) -> None:
+    vectors = many(draw, n)
     _, truth = exact(vectors).search(questions, K)
     started_s = time.perf_counter()
     index = compressed(vectors)
@@ -170,8 +199,10 @@ def main() -> None:
         grow_and_ask(n_passages)
     print(f"\n{given.vectors:,} vectors of {DIMENSIONS}, on one core")
     print("| vectors | recall@10 | median ms | p95 ms | build, s | index, GiB |")
-    for name, draw in (("spread like our articles", like_articles()), ("evenly spread", evenly)):
-        search_vectors(name, draw, given.vectors)
+    near, cloud = near_articles(), one_cloud()
+    search_vectors("near our passages, real questions", near, given.vectors, real_questions(N_QUESTIONS))
+    search_vectors("evenly spread", evenly, given.vectors, evenly(N_QUESTIONS))
+    search_vectors("one cloud", cloud, given.vectors, cloud(N_QUESTIONS))
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "linux" else 2**30
     )

@@ -1,6 +1,7 @@
 """Compare words only, meaning only and our search: nDCG@10 and recall@10 on Cranfield, MRR@10 on CMRC2018.
 
 `python benchmarks/retrieval.py [--data ../shared/data/retrieval] [--cache vectors.npz] [--questions 3219]`
+`python benchmarks/retrieval.py --own`: our own questions to our own articles
 
 Relevant on Cranfield is every judged document (the judgements hold no irrelevant ones); on CMRC2018 the one context
 that a question was asked about. A context is one passage. Embedding takes most of an hour of one core: it is kept
@@ -19,14 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+import yaml
 from langchain_core.embeddings import Embeddings
 
 from index.embed import VectorCache, default_embeddings, normalised
 from index.library import Library
 from index.records import Passage
+from index.retrieve import KnowledgeBase
 from index.search import Ours, Search
+from index.words import has_han
 
 DATA = Path("../shared/data/retrieval")
+OWN = Path(__file__).parents[1] / "tests/index/questions"
 K = 10
 
 Ranking = Sequence[str]
@@ -149,6 +154,50 @@ METHODS: dict[str, Callable[[Search], Ranking]] = {
 }
 
 
+def own_questions() -> None:
+    """Print, by list and language, how many find their article, are let through, or are refused."""
+    with tempfile.TemporaryDirectory() as home:
+        knowledge = KnowledgeBase.open(Path(home))
+        print("| questions | answerable | in the top 3 | let through | unanswerable | refused |")
+        for path in sorted(OWN.glob("*.yaml")):
+            rows = [answered(knowledge, *asked) for asked in asked_in(path)]
+            for language in ("en", "zh"):
+                answerable = [r for r in rows if r.topics and r.language == language]
+                others = [r for r in rows if not r.topics and r.language == language]
+                print(
+                    f"| {path.stem}, {language} | {len(answerable)} | {fmean(r.is_found for r in answerable):.1%} "
+                    f"| {fmean(r.is_answered for r in answerable):.1%} | {len(others)} "
+                    f"| {fmean(not r.is_answered for r in others):.1%} |"
+                )
+
+
+@dataclass(frozen=True)
+class Row:
+    language: str
+    topics: Relevant
+    is_found: bool
+    is_answered: bool
+
+
+def asked_in(path: Path) -> Iterator[tuple[str, Relevant]]:
+    content = yaml.safe_load(path.read_text("utf-8"))
+    for text in content["unanswerable"]:
+        yield text, set()
+    for topic, entries in content["answerable"].items():
+        for entry in entries:
+            yield (entry, {topic}) if isinstance(entry, str) else (entry["question"], set(entry["topics"]))
+
+
+def answered(knowledge: KnowledgeBase, text: str, topics: Relevant) -> Row:
+    hits = knowledge.search(text)
+    return Row(
+        language="zh" if has_han(text) else "en",
+        topics=topics,
+        is_found=not topics.isdisjoint(hit.passage.topic for hit in hits[:3]),
+        is_answered=knowledge.answerable(text, hits),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -156,7 +205,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "retrieval-vectors.npz")
     parser.add_argument("--questions", type=int, default=10_000, help="of CMRC2018 at most")
+    parser.add_argument("--own", action="store_true", help="our own questions instead")
     given = parser.parse_args()
+    if given.own:
+        own_questions()
+        return
     embeddings = Remembering(given.cache)
     for collection in (
         cranfield(given.data / "cranfield"),

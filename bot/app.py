@@ -24,10 +24,20 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
         engine=engine,
         home=home,
         catalogue=Catalogue.load(),
-        knowledge=KnowledgeBase.open(home),
+        knowledge=open_knowledge(settings),
         jobs=Jobs(engine, home=home, database_url=settings.store_url, datasets=datasets),
         threads=Threads(engine),
     )
+
+
+def open_knowledge(settings: Settings) -> KnowledgeBase:
+    """The knowledge base of the home, with the embedding model that is configured, or the embedded one."""
+    if settings.embedding_model is None:
+        return KnowledgeBase.open(settings.folder)
+    from index.embed import configured_embeddings  # noqa: PLC0415 - takes long, and is seldom wanted
+
+    embeddings = configured_embeddings(settings.embedding_model, settings.embedding_base_url)
+    return KnowledgeBase.open(settings.folder, embeddings=embeddings)
 
 
 def configure_logging(settings: Settings) -> None:

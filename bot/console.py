@@ -69,6 +69,9 @@ def guarded(output: Output, text: str | None = None) -> Iterator[Output]:
         raise typer.Exit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        sys.stdout = None  # nothing is left to be flushed at exit
+        raise typer.Exit(0) from None
     except Exception:
         reference = uuid.uuid4().hex[:8]
         logger.exception("unexpected error", extra={"reference": reference})

@@ -27,6 +27,14 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="SQLAlchemy URL of the store; SQLite under the home when unset."
     )
+    embedding_model: str | None = Field(
+        default=None,
+        description="LangChain embeddings in place of the embedded model, as `provider:name`; "
+        "its key is read by the provider's own variable.",
+    )
+    embedding_base_url: str | None = Field(
+        default=None, description="Server of the embedding model, when it is not the provider's own."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="WARNING", description="Level of the log on standard error."
     )

@@ -13,11 +13,14 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 from numpy.typing import ArrayLike, NDArray
 
+from index.bilingual import Bilingual
+from index.errors import BadSetting
 from index.files import replacing
 
 logger = logging.getLogger(__name__)
@@ -103,6 +106,42 @@ def default_embeddings() -> tuple[Embeddings, str]:
         use = UseEmbeddings()
         return use, use.model_id
     return e5, e5.model_id
+
+
+def configured_embeddings(name: str, base_url: str | None = None) -> Embeddings:
+    """Any model that LangChain knows, by `provider:name`; `base_url` for a server of one's own.
+
+    Raises BadSetting when the name, or the package of the provider, is not there.
+    """
+    from langchain.embeddings import init_embeddings  # noqa: PLC0415 - takes long, and is seldom wanted
+
+    options: dict[str, Any] = {} if base_url is None else {"base_url": base_url}
+    if name.startswith("openai:"):
+        # Otherwise it sends token numbers, which only OpenAI's own server understands.
+        options["check_embedding_ctx_length"] = False
+    try:
+        return init_embeddings(name, **options)
+    except ImportError as error:
+        raise BadSetting(_no_package(name, error)) from error
+    except Exception as error:  # whatever the library of a provider raises for a wrong name or a missing key
+        raise BadSetting(_no_model(name, error)) from error
+
+
+def _no_package(name: str, error: ImportError) -> Bilingual:
+    return Bilingual(
+        en=f"SHORTLIST_EMBEDDING_MODEL is {name!r}, and its package is not installed: {error}",
+        zh=f"SHORTLIST_EMBEDDING_MODEL 的值是 {name!r}，但缺少对应的包：{error}",
+    )
+
+
+def _no_model(name: str, error: Exception) -> Bilingual:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return Bilingual(
+        en=f"SHORTLIST_EMBEDDING_MODEL is {name!r}, and it cannot be used: {reason} "
+        "Write it as provider:name, for instance openai:text-embedding-3-small, and set the provider's key.",
+        zh=f"SHORTLIST_EMBEDDING_MODEL 的值 {name!r} 不可用：{reason} "
+        "请写成 provider:name，例如 openai:text-embedding-3-small，并设置该服务商的密钥。",
+    )
 
 
 def model_id_of(embeddings: Embeddings) -> str:

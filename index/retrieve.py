@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+OUR_SOURCES = "knowledge/"
 _N_JUDGED = 5
 _N_REMEMBERED_QUERIES = 256
 
@@ -40,6 +41,11 @@ class Hit:
     score: float
     """Sum of standard scores: comparable within one search only."""
     passage: Passage
+
+    @property
+    def is_ours(self) -> bool:
+        """True for one of our own articles, false for a document of the team."""
+        return self.passage.source.startswith(OUR_SOURCES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

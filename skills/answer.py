@@ -5,24 +5,19 @@ What is said is a figure or a fact of a record, or the words of a source, so not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from index.bilingual import Bilingual
-from index.retrieve import Hit
 from skills import facts, measured
-from skills.conversation.answer import Answer, Citation
+from skills.conversation.answer import Answer
 from skills.conversation.parse.reading import read_turn
 from skills.conversation.parse.statement import state
 from skills.conversation.request import Request
 from skills.decline import WORDS as NOT_KNOWN
 from skills.desk import Desk
+from skills.quoting import quoted
 from skills.recommend import refuse_unknown
 from skills.skill import Skill
 
 _LOOKED_AT = 5
-_QUOTED = 2
-_CLOSE_BEHIND = 0.85
-"""A second passage is quoted when it scores at least this share of the first."""
 
 
 def run(request: Request, desk: Desk) -> Answer:
@@ -38,27 +33,7 @@ def run(request: Request, desk: Desk) -> Answer:
     hits = desk.knowledge.search(request.turn.text, k=_LOOKED_AT, language=request.language)
     if not desk.knowledge.answerable(request.turn.text, hits):
         return Answer.to(request, NOT_KNOWN.to(request.language))
-    return _quoted(request, hits)
-
-
-def _quoted(request: Request, hits: Sequence[Hit]) -> Answer:
-    best = hits[0].score
-    chosen = [hit for hit in hits[:_QUOTED] if hit.score >= _CLOSE_BEHIND * best]
-    citations = tuple(
-        Citation(
-            n=n,
-            title=hit.passage.title,
-            source=hit.passage.url or hit.passage.source,
-            locator=hit.passage.locator,
-            quote=hit.passage.text,
-        )
-        for n, hit in enumerate(chosen, start=1)
-    )
-    body = "\n\n".join(
-        f"{hit.passage.text.strip()} [{c.n}]" for hit, c in zip(chosen, citations, strict=True)
-    )
-    marks = "\n".join(f"[{c.n}] {c.title} › {c.locator} ({c.source})" for c in citations)
-    return Answer.to(request, f"{body}\n\n{marks}", citations=citations)
+    return quoted(request, hits)
 
 
 SKILL = Skill(

@@ -1,4 +1,4 @@
-"""Decline: what is not about language models is refused kindly, in a line, with what to ask instead."""
+"""Decline: what neither is about language models nor stands in the team's documents is refused kindly, in a line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from index.bilingual import Bilingual
 from skills.conversation.answer import Answer
 from skills.conversation.request import Request
 from skills.desk import Desk
+from skills.quoting import quoted
 from skills.skill import Skill
 
 WORDS = Bilingual(
@@ -16,8 +17,12 @@ WORDS = Bilingual(
 )
 
 
-def run(request: Request, _desk: Desk) -> Answer:
-    """Say what the bot is for."""
+def run(request: Request, desk: Desk) -> Answer:
+    """Quote the team's own documents when they answer what is not our subject; else say what the bot is for."""
+    text = request.turn.text
+    theirs = [hit for hit in desk.knowledge.search(text, language=request.language) if not hit.is_ours]
+    if desk.knowledge.answerable(text, theirs):
+        return quoted(request, theirs)
     return Answer.to(request, WORDS.to(request.language), skill="decline")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.app import configure_logging, open_knowledge
 from bot.console import Output, guarded
 from bot.settings import read_settings
 from index.bilingual import Bilingual
@@ -111,4 +112,6 @@ def status(json: Json = False) -> None:
 
 
 def _knowledge() -> KnowledgeBase:
-    return KnowledgeBase.open(read_settings().folder)
+    settings = read_settings()
+    configure_logging(settings)
+    return open_knowledge(settings)

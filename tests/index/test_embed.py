@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from index.embed import E5Embeddings, UseEmbeddings, VectorCache, default_embeddings, model_id_of, normalised
-from tests.index.builders import WordVectors
+from index.embed import (
+    E5Embeddings,
+    UseEmbeddings,
+    VectorCache,
+    configured_embeddings,
+    default_embeddings,
+    model_id_of,
+    normalised,
+)
+from index.errors import BadSetting
+from index.retrieve import KnowledgeBase
+from tests.index.builders import WordVectors, write
+from tests.openai_server import Server, openai_server
 
 QUESTION = "为什么天空是蓝色的？"
 RELATED = "Blue light is scattered more by the air, which is why the sky looks blue."
@@ -135,3 +147,37 @@ def test_progress_counts_up_to_the_number_of_passages_to_embed() -> None:
         lambda done, total: seen.append((done, total)),
     )
     assert seen == [(16, 20), (20, 20)]
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    with openai_server() as server:
+        yield server
+
+
+def test_a_model_of_any_compatible_server_takes_the_place_of_ours(api: Server, tmp_path: Path) -> None:
+    embeddings = configured_embeddings("openai:words", api.url)
+    knowledge = KnowledgeBase.open(tmp_path / "home", embeddings=embeddings, articles=tmp_path / "none")
+    knowledge.add(
+        [write(tmp_path / "tea.md", "## Kettle\nBoil the water."), write(tmp_path / "b.md", "Trains.")]
+    )
+    assert knowledge.search("water in a kettle")[0].passage.locator == "Kettle"
+    status = knowledge.status()
+    assert (status.model_id, status.dimensions) == ("OpenAIEmbeddings/words/full", 48)
+    assert all(isinstance(text, str) for asked in api.asked for text in asked["input"])
+
+
+def test_words_find_what_a_server_that_is_down_cannot(api: Server, tmp_path: Path) -> None:
+    embeddings = configured_embeddings("openai:words", api.url)
+    knowledge = KnowledgeBase.open(tmp_path / "home", embeddings=embeddings, articles=tmp_path / "none")
+    knowledge.add([write(tmp_path / "tea.md", "## Kettle\nBoil the water.")])
+    api.is_down = True
+    embeddings.max_retries = 0  # type: ignore[attr-defined]
+    assert knowledge.search("kettle")[0].passage.locator == "Kettle"
+
+
+@pytest.mark.parametrize("name", ["nobody:model", "no-provider", "cohere:embed", ""])
+def test_a_model_that_cannot_be_had_is_a_wrong_setting(name: str) -> None:
+    with pytest.raises(BadSetting, match="SHORTLIST_EMBEDDING_MODEL"):
+        configured_embeddings(name)
