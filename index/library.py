@@ -166,14 +166,6 @@ class Library:
             self._vocabulary = (self.passages.noted(_VOCABULARY) or "").split()
         return corrected(simplified(query), self._vocabulary, self.words.holds)
 
-    def query_vector(self, query: str) -> list[float] | None:
-        """The question's vector; None, and a line in the log, when the embedding model does not answer."""
-        try:
-            return self.embeddings.embed_query(query)
-        except Exception:  # whatever the library of a remote model raises
-            logger.warning("the embedding model failed, searching by words", exc_info=True)
-            return None
-
     def probes(self) -> Matrix:
         """The vectors of the questions that the gate takes its measure from."""
         return VectorCache.load(SHIPPED_VECTORS, self.model_id).queries(PROBES, self.embeddings)

@@ -92,7 +92,7 @@ def _split_front_matter(text: str) -> tuple[FrontMatter, str]:
     if match is None or len(match[1]) > _MAX_FRONT_MATTER_CHARACTERS:
         return FrontMatter(), text
     try:
-        fields = yaml.safe_load(match[1])
+        fields = yaml.load(match[1], Loader=yaml.CSafeLoader)
         if not isinstance(fields, dict):
             return FrontMatter(), text
         return FrontMatter.model_validate(fields), text[match.end() :]

@@ -165,7 +165,15 @@ class KnowledgeBase:
 
         library = self._current()
         query = library.corrected(query)
-        return Search(library, self._ours, query, self._query_vector(query))
+        return Search(library, self._ours, query, self._vector_of(query))
+
+    def _vector_of(self, query: str) -> list[float] | None:
+        """The question's vector; None, and a line in the log, when the embedding model does not answer."""
+        try:
+            return self._query_vector(query)
+        except Exception:  # whatever the library of a remote model raises
+            logger.warning("the embedding model failed, searching by words", exc_info=True)
+            return None
 
     def _current(self) -> Library:
         """The library, brought up to what was added since the last look."""
@@ -199,5 +207,5 @@ class KnowledgeBase:
         else:
             self._embedding.release()
 
-    def _embed_query(self, query: str) -> list[float] | None:
-        return self._library.query_vector(query)
+    def _embed_query(self, query: str) -> list[float]:
+        return self._library.embeddings.embed_query(query)

@@ -172,6 +172,23 @@ def test_a_question_is_answered_by_words_when_the_embedding_model_is_down(home: 
     assert places(unread(home, Down()).search("which mill grinds for espresso?"))[0] == "en/Grinder"
 
 
+def test_a_question_is_embedded_again_once_the_model_is_back(home: Path) -> None:
+    class Flaky(WordVectors):
+        is_down = False
+
+        def embed_query(self, text: str) -> list[float]:
+            if self.is_down:
+                raise ConnectionError
+            return super().embed_query(text)
+
+    embeddings = Flaky()
+    knowledge = opened(home, embeddings)
+    embeddings.is_down = True
+    by_words = knowledge.search("the mill for espresso")
+    embeddings.is_down = False
+    assert knowledge.search("the mill for espresso")[0].score > by_words[0].score
+
+
 def test_many_threads_get_the_same_answer(home: Path) -> None:
     knowledge = opened(home)
     with ThreadPoolExecutor(8) as pool:
