@@ -8,6 +8,7 @@ from __future__ import annotations
 from index.bilingual import Bilingual
 from skills import facts, measured
 from skills.conversation.answer import Answer
+from skills.conversation.parse.asked import facts_asked
 from skills.conversation.parse.reading import read_turn
 from skills.conversation.parse.statement import state
 from skills.conversation.request import Request
@@ -22,8 +23,10 @@ _LOOKED_AT = 5
 
 def run(request: Request, desk: Desk) -> Answer:
     """Tell what was measured, or look the models up that are named, or quote the passages that answer."""
-    refuse_unknown(request, desk)
     statement = state(read_turn(request.turn.text), desk.names, (), ())
+    request = _without_benchmarks(request, desk)
+    if set(facts_asked(statement.reading.tokens)) - {"scores"}:
+        refuse_unknown(request, desk)
     if measured.is_asked(request, statement, desk):
         return measured.answer(request, statement, desk)
     asked = dict.fromkeys((*request.references, *request.mentioned))
@@ -32,8 +35,20 @@ def run(request: Request, desk: Desk) -> Answer:
         return facts.answer(request, statement, desk, models)
     hits = desk.knowledge.search(request.turn.text, k=_LOOKED_AT, language=request.language)
     if not desk.knowledge.answerable(request.turn.text, hits):
+        refuse_unknown(request, desk)
         return Answer.to(request, NOT_KNOWN.to(request.language))
     return quoted(request, hits)
+
+
+def _without_benchmarks(request: Request, desk: Desk) -> Request:
+    """C-Eval and MT-Bench look like names of models, and are none."""
+    known = {_letters(figure.benchmark.name) for figure in desk.catalogue.evidence}
+    unknown = tuple(n for n in request.unknown_models if not any(k.startswith(_letters(n)) for k in known))
+    return request.model_copy(update={"unknown_models": unknown})
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 SKILL = Skill(

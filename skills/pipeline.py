@@ -12,6 +12,7 @@ from skills.conversation.request import Request, Turn
 from skills.conversation.understand import understand
 from skills.desk import Desk
 from skills.registry import BY_NAME
+from skills.second_look import second_look
 
 logger = logging.getLogger(__name__)
 
@@ -33,4 +34,5 @@ def read(turn: Turn, desk: Desk) -> Request:
     last = desk.threads.last(turn.thread)
     ranking = desk.threads.last_ranking(turn.thread)
     shown = [item.model for item in ranking.answer.recommendations] if ranking else []
-    return understand(turn, last.request if last else None, shown, desk.names)
+    request = understand(turn, last.request if last else None, shown, desk.names)
+    return second_look(request, desk)
