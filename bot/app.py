@@ -11,6 +11,7 @@ from finetune.jobs import Jobs
 from index.catalogue import Catalogue
 from index.retrieve import KnowledgeBase
 from index.store import open_store
+from skills.chat_model import ChatModel, ConfiguredChat
 from skills.conversation.threads import Threads
 from skills.desk import Desk
 
@@ -27,6 +28,7 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
         knowledge=open_knowledge(settings),
         jobs=Jobs(engine, home=home, database_url=settings.store_url, datasets=datasets),
         threads=Threads(engine),
+        chat_model=open_chat_model(settings),
     )
 
 
@@ -38,6 +40,13 @@ def open_knowledge(settings: Settings) -> KnowledgeBase:
 
     embeddings = configured_embeddings(settings.embedding_model, settings.embedding_base_url)
     return KnowledgeBase.open(settings.folder, embeddings=embeddings)
+
+
+def open_chat_model(settings: Settings) -> ChatModel | None:
+    """The chat model that is configured; it is loaded when it is first asked."""
+    if settings.chat_model is None:
+        return None
+    return ConfiguredChat(settings.chat_model, settings.chat_base_url, settings.chat_timeout_s)
 
 
 def configure_logging(settings: Settings) -> None:

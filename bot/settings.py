@@ -35,6 +35,20 @@ class Settings(BaseSettings):
     embedding_base_url: str | None = Field(
         default=None, description="Server of the embedding model, when it is not the provider's own."
     )
+    chat_model: str | None = Field(
+        default=None,
+        description="LangChain chat model that fills open questions and words answers, as `provider:name`; "
+        "its key is read by the provider's own variable.",
+    )
+    chat_base_url: str | None = Field(
+        default=None, description="Server of the chat model, when it is not the provider's own."
+    )
+    chat_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        le=600,
+        description="Longest wait for the chat model; then the answer goes out without it.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="WARNING", description="Level of the log on standard error."
     )

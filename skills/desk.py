@@ -15,6 +15,7 @@ from index import measurements
 from index.catalogue import Catalogue
 from index.records import Measurement
 from index.retrieve import KnowledgeBase
+from skills.chat_model import ChatModel
 from skills.conversation.models_named import ModelNames
 from skills.conversation.threads import Threads
 from skills.ranking.ability import Abilities, fit
@@ -36,6 +37,8 @@ class Desk:
     threads: Threads
     clock: Callable[[], datetime] = _now
     """The current time, in UTC."""
+    chat_model: ChatModel | None = None
+    """Fills what the rules left open and words answers; everything works without it."""
 
     @cached_property
     def abilities(self) -> Abilities:

@@ -1,5 +1,6 @@
 """START HERE. One turn of a person -> one Answer: understand, pick the skill, run it, remember.
 
+With a chat model it also fills what the rules left open, and words what the skill found; neither can fail the turn.
 Every surface (Slack, terminal, command line) calls `reply` and renders what comes back its own way.
 """
 
@@ -11,8 +12,10 @@ from skills.conversation.answer import Answer
 from skills.conversation.request import Request, Turn
 from skills.conversation.understand import understand
 from skills.desk import Desk
+from skills.filling import try_filled
 from skills.registry import BY_NAME
 from skills.second_look import second_look
+from skills.wording_by_model import worded
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +26,13 @@ def reply(turn: Turn, desk: Desk) -> Answer:
     Raises ShortlistError when the person named something that cannot be used (a model, a file, a job).
     """
     request = read(turn, desk)
+    chat = desk.chat_model
+    if chat is not None:
+        request, is_up = try_filled(request, chat, desk.names)
+        chat = chat if is_up else None
     answer = BY_NAME[request.skill].run(request, desk)
+    if chat is not None:
+        answer = worded(request, answer, chat, desk.names)
     desk.threads.append(request, answer)
     logger.info("turn answered", extra={"skill": request.skill, "language": request.language})
     return answer

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from index.bilingual import Bilingual, Language
-from skills.conversation.request import Requirements
+from skills.conversation.request import Conflict, Requirements
 
 PRIORITY_NAMES = {
     "quality": Bilingual("quality first", "质量优先"),
@@ -46,6 +46,44 @@ _HOSTING_NAMES = {
 }
 
 
+_ARCHITECTURE_NAMES = {
+    "dense": Bilingual("dense, no mixture of experts", "稠密模型（非 MoE）"),
+    "moe": Bilingual("a mixture of experts", "混合专家（MoE）"),
+}
+_PLACE_NAMES = {
+    "CN": Bilingual("China", "中国"),
+    "US": Bilingual("the US", "美国"),
+    "EU": Bilingual("Europe", "欧洲"),
+    "FR": Bilingual("France", "法国"),
+    "KR": Bilingual("Korea", "韩国"),
+}
+
+
+def in_conflict(conflict: Conflict, requirements: Requirements, language: Language) -> str:
+    """Both sides of a contradiction and what was assumed, in one line."""
+    first, second = (
+        f"“{said}”" if said else _earlier(field, requirements).to(language)
+        for field, said in zip(conflict.fields, conflict.said, strict=True)
+    )
+    if conflict.kept == "both":
+        return Bilingual(
+            f"{first} and {second} do not go together: I assumed that both will do.",
+            f"{first}与{second}互相矛盾：我按两者都可以处理。",
+        ).to(language)
+    kept = first if conflict.kept == "first" else second
+    return Bilingual(
+        f"{first} and {second} contradict each other: I assumed {kept}. Tell me if you meant the other.",
+        f"{first}与{second}互相矛盾：我按{kept}处理。如果不是，请告诉我。",
+    ).to(language)
+
+
+def _earlier(field: str, requirements: Requirements) -> Bilingual:
+    """What the thread said before, which is not in this turn's words."""
+    value = requirements.stated().get(field)
+    shown = _WORDS[field](value) if value is not None else Bilingual("a model that you named", "你点名的模型")
+    return Bilingual(f"{shown.en} (said before)", f"{shown.zh}（之前说的）")
+
+
 def stated(requirements: Requirements, language: Language) -> str:
     """Everything that was stated so far, in a breath."""
     values = requirements.stated()
@@ -72,6 +110,26 @@ def _number(en: str, zh: str) -> Callable[[Any], Bilingual]:
 
 def _listed(en: str, zh: str) -> Callable[[Any], Bilingual]:
     return lambda value: Bilingual(en.format(" or ".join(value)), zh.format("、".join(value)))
+
+
+def _none_of(en: str, zh: str) -> Callable[[Any], Bilingual]:
+    return lambda value: Bilingual(en.format(" or ".join(value)), zh.format("、".join(value)))
+
+
+def _places(en: str, zh: str) -> Callable[[Any], Bilingual]:
+    def words(value: Any) -> Bilingual:
+        names = [_PLACE_NAMES.get(code, Bilingual(code, code)) for code in value]
+        return Bilingual(
+            en.format(" or ".join(n.en for n in names)), zh.format("、".join(n.zh for n in names))
+        )
+
+    return words
+
+
+def _reasoning(value: Any) -> Bilingual:
+    if value:
+        return Bilingual("a model known to think before it answers", "思考（推理）模型")
+    return Bilingual("no reasoning model, as far as cards say", "不要推理模型（以模型卡所写为准）")
 
 
 def _languages(codes: Any) -> Bilingual:
@@ -108,4 +166,26 @@ _WORDS: dict[str, Callable[[Any], Bilingual]] = {
     "finetune": _finetune,
     "candidates": _listed("among {}", "限于 {}"),
     "quantization": lambda value: Bilingual(f"loaded in {value}", f"以 {value} 加载"),
+    "excluded_licences": _none_of("no {} licence", "不要 {} 许可证"),
+    "vendors": _listed("made by {}", "厂商限 {}"),
+    "excluded_vendors": _none_of("nothing by {}", "不要 {} 的模型"),
+    "origins": _places("from {} only", "仅限{}模型"),
+    "excluded_origins": _places("nothing from {}", "不要{}模型"),
+    "reasoning": _reasoning,
+    "architecture": _named(_ARCHITECTURE_NAMES),
+    "max_latency_s": _number(
+        "an answer within {} s (not checked: only a test here can tell)", "{} 秒内答完（未核实：需实测）"
+    ),
+    "max_first_token_s": _number(
+        "a first token within {} s (not checked: only a test here can tell)",
+        "{} 秒内出首个 token（未核实：需实测）",
+    ),
+    "peak_requests_per_min": _number(
+        "{} requests a minute at the peak (not checked)", "峰值每分钟 {} 次请求（未核实）"
+    ),
+    "min_tokens_per_s": _number("at least {} tokens/s (not checked)", "每秒不少于 {} token（未核实）"),
+    "requests_per_month": _number(
+        "{} requests a month (their length was not said, so not priced)",
+        "每月 {} 次请求（未说明每次长度，未计入费用）",
+    ),
 }

@@ -1,13 +1,16 @@
-"""A small OpenAI-compatible server over loopback HTTP: embeddings made of words. Ours, of the standard library only."""
+"""A small OpenAI-compatible server over loopback HTTP: embeddings made of words, and chat answers that a test scripts.
+
+Ours, of the standard library only.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from tests.index.builders import WordVectors
@@ -23,6 +26,22 @@ class Server:
     asked: list[Payload] = field(default_factory=list)
     is_down: bool = False
     """When true, every request is answered 500."""
+    says: str = ""
+    """What the chat model says, whole or as a stream."""
+    fills: Payload | None = None
+    """What it answers when a shape is asked for; None is the same as `says`."""
+    raw: bytes | None = None
+    """Sent in place of any chat answer."""
+    refusal: str | None = None
+    ends_with: str = "stop"
+    waits_s: float = 0.0
+    """Before it says the first word; a test that waits sets a shorter time-out."""
+    is_over: Event = field(default_factory=Event)
+
+    @property
+    def chats(self) -> list[Payload]:
+        """The chat requests."""
+        return [asked for asked in self.asked if asked["path"].endswith("/chat/completions")]
 
 
 @contextmanager
@@ -36,8 +55,27 @@ def openai_server() -> Iterator[Server]:
             server.asked.append({"path": self.path, **body})
             if server.is_down:
                 self.answer(500, {"error": {"message": "down for the test"}})
+            elif self.path.endswith("/chat/completions"):
+                server.is_over.wait(server.waits_s)
+                with suppress(OSError):  # who asked may have gone
+                    self.chat(body)
             else:
                 self.answer(200, embeddings_of(body))
+
+        def chat(self, body: Payload) -> None:
+            if server.raw is not None:
+                self.send(server.raw, "text/event-stream" if body.get("stream") else "application/json")
+            elif body.get("stream"):
+                self.send(stream_of(server), "text/event-stream")
+            else:
+                self.answer(200, completion_of(server, body))
+
+        def send(self, data: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
         def answer(self, status: int, value: Payload) -> None:
             data = json.dumps(value).encode()
@@ -57,6 +95,7 @@ def openai_server() -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.is_over.set()
         http.shutdown()
         thread.join()
         http.server_close()
@@ -71,4 +110,42 @@ def embeddings_of(body: Payload) -> Payload:
         "model": body["model"],
         "data": data,
         "usage": {"prompt_tokens": 1, "total_tokens": 1},
+    }
+
+
+def completion_of(server: Server, body: Payload) -> Payload:
+    """A whole chat answer; in the shape that is asked for, when the test gives one."""
+    is_shaped = server.fills is not None and "response_format" in body
+    text = json.dumps(server.fills, ensure_ascii=False) if is_shaped else server.says
+    message = {"role": "assistant", "content": text, "refusal": server.refusal}
+    choice = {"index": 0, "message": message, "finish_reason": server.ends_with}
+    return {
+        "id": "chat-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [choice],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+
+
+def stream_of(server: Server) -> bytes:
+    """The same as server-sent events, a few characters each, so that no chunk ends with a sentence."""
+    deltas: list[Payload] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": server.says[i : i + 7]} for i in range(0, len(server.says), 7)]
+    if server.refusal:
+        deltas.append({"refusal": server.refusal})
+    chunks = [_chunk({"index": 0, "delta": delta, "finish_reason": None}) for delta in deltas]
+    chunks.append(_chunk({"index": 0, "delta": {}, "finish_reason": server.ends_with}))
+    events = [f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n" for chunk in chunks]
+    return "".join([*events, "data: [DONE]\n\n"]).encode()
+
+
+def _chunk(choice: Payload) -> Payload:
+    return {
+        "id": "chat-1",
+        "object": "chat.completion.chunk",
+        "created": 0,
+        "model": "m",
+        "choices": [choice],
     }

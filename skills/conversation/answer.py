@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from index.bilingual import Language
 from index.records import EvidenceKind, Quantization
 from skills.conversation.request import Request, Requirements, SkillName
+from skills.stated import in_conflict
 
 
 class _Frozen(BaseModel):
@@ -117,17 +118,24 @@ class Answer(_Frozen):
     actions: tuple[Action, ...] = ()
     jobs: tuple[str, ...] = ()
     """Jobs that the answer is about."""
+    conflicts: tuple[str, ...] = ()
+    """What the request says that cannot hold together, a line each. `text` opens with them."""
 
     @classmethod
     def to(cls, request: Request, text: str, **more: Any) -> Answer:
-        """An answer to this request, in its thread and language; `more` are the other fields."""
+        """An answer to this request, in its thread and language; `more` are the other fields.
+
+        It opens with what the request says that cannot hold together, so that no answer hides it.
+        """
+        conflicts = [in_conflict(c, request.requirements, request.language) for c in request.conflicts]
+        text = "\n\n".join(["\n".join(conflicts), text]) if conflicts else text
         about = {
             "thread": request.turn.thread,
             "skill": request.skill,
             "language": request.language,
             "requirements": request.requirements,
         }
-        return cls.model_validate({**about, "text": text, **more})
+        return cls.model_validate({**about, "text": text, "conflicts": conflicts, **more})
 
     @property
     def started_jobs(self) -> tuple[str, ...]:

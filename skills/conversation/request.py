@@ -55,6 +55,8 @@ class Requirements(BaseModel):
     gpus: Gpus | None = None
     licences: tuple[str, ...] | None = None
     """SPDX ids, or "commercial" for any licence that permits commercial use."""
+    excluded_licences: tuple[str, ...] | None = None
+    """Licences that they do not accept; "Llama" stands for all versions of it."""
     min_context_tokens: int | None = Field(default=None, gt=0)
     min_params_b: float | None = Field(default=None, ge=0)
     max_params_b: float | None = Field(default=None, gt=0)
@@ -70,10 +72,38 @@ class Requirements(BaseModel):
     candidates: tuple[str, ...] | None = None
     """Catalogue ids of the models that they named."""
     quantization: Quantization | None = None
+    vendors: tuple[str, ...] | None = None
+    """Organisations, as the catalogue calls them: only theirs."""
+    excluded_vendors: tuple[str, ...] | None = None
+    origins: tuple[str, ...] | None = None
+    """Countries of the makers, ISO 3166, or "EU" for Europe: only from there."""
+    excluded_origins: tuple[str, ...] | None = None
+    reasoning: bool | None = None
+    """True for a model that thinks before it answers, False for one that does not."""
+    architecture: Literal["dense", "moe"] | None = None
+    max_latency_s: float | None = Field(default=None, gt=0)
+    """Time to the whole answer, not to the first token."""
+    max_first_token_s: float | None = Field(default=None, gt=0)
+    min_tokens_per_s: float | None = Field(default=None, gt=0)
+    requests_per_month: float | None = Field(default=None, gt=0)
+    """Where the tokens of a request are not known; with them it is `tokens_per_month`."""
+    peak_requests_per_min: float | None = Field(default=None, gt=0)
 
     def stated(self) -> dict[str, object]:
         """Only what was stated, as JSON values."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+class Conflict(BaseModel):
+    """Two things said that cannot both hold, and which of them was assumed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fields: tuple[str, str]
+    """What the two are about, as fields of Requirements."""
+    said: tuple[str, str]
+    """In the person's own words; empty for what the thread said before."""
+    kept: Literal["first", "second", "both"]
 
 
 class Request(BaseModel):
@@ -107,3 +137,5 @@ class Request(BaseModel):
     """Catalogue ids that this thread does not want: "anything but Llama"."""
     quantizations: tuple[Quantization, ...] = ()
     """Every quantization named in this turn, for evaluations that compare several."""
+    conflicts: tuple[Conflict, ...] = ()
+    """What this turn says that cannot hold together, or not with what the thread said."""

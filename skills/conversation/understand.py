@@ -9,17 +9,18 @@ comes in as the previous Request and the ids that the last answer showed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from skills.conversation.models_named import Mention, ModelNames
-from skills.conversation.parse.followup import merge
+from skills.conversation.parse.conflicts import is_closed, quote
+from skills.conversation.parse.followup import Merged, merge
 from skills.conversation.parse.intent import choose_skill
 from skills.conversation.parse.names import size_in_name
 from skills.conversation.parse.pointers import named_sample
-from skills.conversation.parse.reading import read_turn
+from skills.conversation.parse.reading import Reading, read_turn
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.statement import Statement, ids_of, state
-from skills.conversation.request import Request, SkillName, Turn
+from skills.conversation.request import Conflict, Request, Requirements, SkillName, Turn
 
 __all__ = ["ModelNames", "understand"]
 
@@ -45,6 +46,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     signals = Signals(statement, previous, shown, recent)
     skill = choose_skill(signals)
     merged = merge(signals, skill, _fields_for(skill, signals))
+    requirements, conflicts = _reconciled(skill, signals, merged)
     resumes = skill in _JOBS and previous is not None and previous.skill == skill and merged.is_follow_up
     carried = previous if resumes else None
     references = _references(skill, signals) or (carried.references if carried else ())
@@ -52,7 +54,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
         turn=turn,
         language=statement.reading.language,
         skill=skill,
-        requirements=merged.requirements,
+        requirements=requirements,
         changed=merged.changed,
         is_follow_up=merged.is_follow_up or bool(references),
         references=references,
@@ -63,8 +65,47 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
         rows=statement.rows if skill in _JOBS else None,
         unknown_models=statement.unknown_models,
         rejected=_rejected(statement, previous if merged.is_follow_up else None),
+        conflicts=conflicts,
         quantizations=statement.quantizations or (carried.quantizations if carried else ()),
     )
+
+
+def _reconciled(
+    skill: SkillName, signals: Signals, merged: Merged
+) -> tuple[Requirements, tuple[Conflict, ...]]:
+    """Requirements that can hold together, and what could not. Only a choice or a job rests on them."""
+    if skill not in ("recommend", *_JOBS):
+        return merged.requirements, ()
+    conflicts = tuple(c for c in signals.statement.conflicts if {*c.fields} & {*merged.changed})
+    named = merged.requirements.candidates or ()
+    is_new = not {"hosting", "candidates"}.isdisjoint(merged.changed)
+    if skill != "recommend" or not is_new or merged.requirements.hosting != "self" or not named:
+        return merged.requirements, conflicts
+    if not all(is_closed(model_id) for model_id in named):
+        return merged.requirements, conflicts
+    clash = _closed_on_own_hardware(signals)
+    return merged.requirements.model_copy(update={"candidates": None}), (*conflicts, clash)
+
+
+def _closed_on_own_hardware(signals: Signals) -> Conflict:
+    """ "On premises" and a model that nobody can download: the model is given up, in whatever order they came."""
+    reading = signals.reading
+    place = next((match for match in reading.stated("hosting") if match.value == "self"), None)
+    mention = next(iter(signals.statement.topics), None)
+    sides = [
+        (place.start if place else -1, "hosting", quote(reading, place.start, place.end) if place else ""),
+        _named_side(reading, mention),
+    ]
+    (_, field, said), (_, other, answer) = sorted(sides, key=lambda side: side[0])
+    kept: Literal["first", "second"] = "first" if field == "hosting" else "second"
+    return Conflict(fields=(field, other), said=(said, answer), kept=kept)
+
+
+def _named_side(reading: Reading, mention: Mention | None) -> tuple[int, str, str]:
+    if mention is None:
+        return -1, "candidates", ""
+    start, end = reading.positions(mention.start, mention.end)
+    return start, "candidates", quote(reading, start, end)
 
 
 def _recent(previous: Request | None) -> tuple[str, ...]:
@@ -88,7 +129,9 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
     candidates = _family_or_ids(statement.topics) if skill == "recommend" else ids_of(statement.mentions)
     named = {"candidates": candidates} if candidates else {}
     if skill == "recommend":
-        return {**fields, **named, **_resized(signals)}
+        if signals.relative and "priority" not in signals.relative:
+            fields.pop("priority", None)
+        return {**fields, **named, **_resized(signals), **signals.relative}
     if skill == "compare":
         is_asked = signals.asks_knowledge or statement.reading.has("which")
         return {name: value for name, value in fields.items() if name != "priority" or not is_asked} | named

@@ -1,7 +1,7 @@
 """Requirements and models -> which models may be ranked at all, and why each other one may not.
 
 Only what was stated counts as a limit. A fact that the catalogue does not know never excludes a model,
-except where the limit cannot be trusted to hold without it (licence, size, memory).
+except where the limit cannot be trusted to hold without it (licence, size, memory, who made it, how it is built).
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from index.bilingual import Bilingual
 from index.records import ModelFact
 from skills.conversation.request import Requirements
+from skills.ranking.makers import places_of
 
 Verdict = Bilingual | None
+_FAMILIES = frozenset({"llama"})
+"""Licences whose versions people do not tell apart."""
 Check = Callable[[ModelFact, Requirements], Verdict]
 
 
@@ -80,6 +83,8 @@ def _first_failure(
 def _candidates(model: ModelFact, requirements: Requirements) -> Verdict:
     if not requirements.candidates or model.id in requirements.candidates:
         return None
+    if any(_is_by(model, name) for name in requirements.vendors or ()):
+        return None
     return Bilingual("not among the models that you named", "不在你点名的模型里")
 
 
@@ -101,7 +106,7 @@ def _licences(model: ModelFact, requirements: Requirements) -> Verdict:
     if not wanted:
         return None
     shown = model.licence or Bilingual("unknown", "未知")
-    if any(name.casefold() == (model.licence or "").casefold() for name in wanted):
+    if any(_is_licence(model.licence, name) for name in wanted):
         return None
     if "commercial" in wanted and model.commercial_use == "yes":
         return None
@@ -111,6 +116,104 @@ def _licences(model: ModelFact, requirements: Requirements) -> Verdict:
             f"许可证：{_zh(shown)} 仅有条件允许商用",
         )
     return Bilingual(f"licence: {shown}", f"许可证：{_zh(shown)}")
+
+
+def _excluded_licences(model: ModelFact, requirements: Requirements) -> Verdict:
+    """A licence that is not known may be one of those, so it does not pass."""
+    excluded = requirements.excluded_licences
+    if not excluded or not (model.licence is None or any(_is_licence(model.licence, n) for n in excluded)):
+        return None
+    shown = model.licence or Bilingual("unknown", "未知")
+    names = ", ".join(excluded)
+    return Bilingual(f"licence: {shown}, you ruled out {names}", f"许可证：{_zh(shown)}，你排除了 {names}")
+
+
+def _is_licence(licence: str | None, name: str) -> bool:
+    """The same licence, or a version of the family that is named: Llama-3.1 is a Llama licence."""
+    known, named = (licence or "").casefold(), name.casefold()
+    return known == named or (named in _FAMILIES and known.startswith(f"{named}-"))
+
+
+def _vendors(model: ModelFact, requirements: Requirements) -> Verdict:
+    wanted = requirements.vendors
+    if (
+        not wanted
+        or model.id in (requirements.candidates or ())
+        or any(_is_by(model, name) for name in wanted)
+    ):
+        return None
+    return _made_by(model, f"you asked for {' or '.join(wanted)}", f"你要求 {'、'.join(wanted)}")
+
+
+def _excluded_vendors(model: ModelFact, requirements: Requirements) -> Verdict:
+    excluded = requirements.excluded_vendors
+    if not excluded or (model.organisation and not any(_is_by(model, name) for name in excluded)):
+        return None
+    return _made_by(model, f"you ruled out {', '.join(excluded)}", f"你排除了 {'、'.join(excluded)}")
+
+
+def _is_by(model: ModelFact, vendor: str) -> bool:
+    """Joint work and longer names count: "CMU/Google" is by Google, "Zhipu AI (Z.ai)" by Zhipu AI."""
+    makers = (model.organisation or "").casefold().split("/")
+    return any(maker.strip().split(" (")[0] == vendor.casefold() for maker in makers)
+
+
+def _origins(model: ModelFact, requirements: Requirements) -> Verdict:
+    wanted = requirements.origins
+    if not wanted or places_of(model.organisation) & set(wanted):
+        return None
+    return _made_in(model, f"you asked for {' or '.join(wanted)}", f"你要求 {'、'.join(wanted)}")
+
+
+def _excluded_origins(model: ModelFact, requirements: Requirements) -> Verdict:
+    excluded = requirements.excluded_origins
+    places = places_of(model.organisation)
+    if not excluded or (places and not places & set(excluded)):
+        return None
+    return _made_in(model, f"you ruled out {', '.join(excluded)}", f"你排除了 {'、'.join(excluded)}")
+
+
+def _made_in(model: ModelFact, limit_en: str, limit_zh: str) -> Bilingual:
+    if places_of(model.organisation):
+        return _made_by(model, limit_en, limit_zh)
+    return Bilingual(f"maker: country unknown, {limit_en}", f"厂商：国别未知，{limit_zh}")
+
+
+def _made_by(model: ModelFact, limit_en: str, limit_zh: str) -> Bilingual:
+    maker = model.organisation or Bilingual("unknown", "未知")
+    return Bilingual(f"maker: {maker}, {limit_en}", f"厂商：{_zh(maker)}，{limit_zh}")
+
+
+def _reasoning(model: ModelFact, requirements: Requirements) -> Verdict:
+    """Few cards say that a model does not think first, so unknown passes as one that does not."""
+    if requirements.reasoning is None or requirements.reasoning == bool(model.reasoning):
+        return None
+    if requirements.reasoning:
+        return Bilingual(
+            "kind: not known to think before it answers", "类型：没有资料表明它是思考（推理）模型"
+        )
+    return Bilingual("kind: a reasoning model, which you ruled out", "类型：属于推理模型，你已排除")
+
+
+def _architecture(model: ModelFact, requirements: Requirements) -> Verdict:
+    wanted = requirements.architecture
+    if wanted is None:
+        return None
+    if not model.open_weights:
+        return Bilingual("kind: its architecture is not published", "类型：架构未公开")
+    is_moe = model.architecture == "moe" or (
+        model.active_params_b is not None
+        and model.params_b is not None
+        and model.active_params_b < model.params_b
+    )
+    if is_moe == (wanted == "moe"):
+        return None
+    kind = (
+        Bilingual("a mixture of experts", "混合专家（MoE）")
+        if is_moe
+        else Bilingual("not a mixture of experts", "不是混合专家（MoE）")
+    )
+    return Bilingual(f"kind: {kind.en}", f"类型：{kind.zh}")
 
 
 def _languages(model: ModelFact, requirements: Requirements) -> Verdict:
@@ -171,6 +274,13 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("candidates", _candidates),
     ("hosting", _hosting),
     ("licences", _licences),
+    ("excluded_licences", _excluded_licences),
+    ("vendors", _vendors),
+    ("excluded_vendors", _excluded_vendors),
+    ("origins", _origins),
+    ("excluded_origins", _excluded_origins),
+    ("reasoning", _reasoning),
+    ("architecture", _architecture),
     ("languages", _languages),
     ("min_context_tokens", _context),
     ("min_params_b", _min_params),

@@ -10,6 +10,12 @@ from skills.conversation.parse.signals import Signals
 from skills.conversation.request import Gpus, Request, Requirements, SkillName
 
 _LISTS = ("languages", "modalities", "licences")
+_EXCLUSIONS = {
+    "excluded_licences": "licences",
+    "excluded_vendors": "vendors",
+    "excluded_origins": "origins",
+}
+"""What is not wanted, and the field that says what is."""
 _CHOOSING: frozenset[SkillName] = frozenset({"recommend", "clarify"})
 _TURN_ONLY = ("candidates", "quantization")
 """Said in a question or for a job, these do not bind later recommendations."""
@@ -33,7 +39,7 @@ def merge(signals: Signals, skill: SkillName, stated: Mapping[str, Any]) -> Merg
         return Merged(Requirements(**stated), _in_order({*stated, *dropped}), is_follow_up=False)
     base = _inherited(previous, skill, stated)
     kept = _kept(base, signals, stated) if skill in _CHOOSING | {"compare"} else dict(base)
-    said = _combined(kept, signals, stated)
+    said = _exclusions(base, kept, _combined(kept, signals, stated))
     merged = _consistent({**kept, **said}, base, said)
     changed = {*said, *(field for field in {*base, *merged} if base.get(field) != merged.get(field))}
     return Merged(Requirements(**merged), _in_order(changed), _builds_on(signals, skill, bool(changed)))
@@ -89,6 +95,22 @@ def _combined(kept: Mapping[str, Any], signals: Signals, stated: Mapping[str, An
         for field, value in stated.items()
         if field != "task" or field not in kept
     }
+
+
+def _exclusions(base: Mapping[str, Any], kept: dict[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Exclusions add up. Taking one back from a list of what will do is no exclusion, and a wish ends one."""
+    said = dict(stated)
+    for excluded, wanted in _EXCLUSIONS.items():
+        if excluded in said:
+            new = [value for value in said.pop(excluded) if value not in base.get(wanted, ())]
+            if new:
+                said[excluded] = tuple(dict.fromkeys([*kept.get(excluded, ()), *new]))
+        elif wanted in said and excluded in kept:
+            left = tuple(value for value in kept.pop(excluded) if value not in said[wanted])
+            kept |= {excluded: left} if left else {}
+    if "tokens_per_month" in said:
+        kept.pop("requests_per_month", None)
+    return said
 
 
 def _consistent(merged: dict[str, Any], base: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:

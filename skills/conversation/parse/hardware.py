@@ -11,9 +11,9 @@ from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus
 
-_GIB_PER_UNIT = {"gib": 1.0, "tib": 1024.0, "mib": 1 / 1024}
 _MOST_DEVICES = 4096
 
 
@@ -59,7 +59,13 @@ def _speaks_of_gpus(scene: _Scene, found: Sequence[Match]) -> bool:
 def _is_meant(scene: _Scene, match: Match) -> bool:
     """False for "M2" without a Mac or a memory size near, and for "4090 rows"."""
     unit = scene.reading.at(match.end, "unit")
-    if scene.reading.tokens[match.end - 1].is_number and unit and unit.value not in ("gpu", "gib"):
+    is_plural = scene.reading.gap(match.end, match.end + 1) == "s"
+    if (
+        not is_plural
+        and scene.reading.tokens[match.end - 1].is_number
+        and unit
+        and unit.value not in ("gpu", "gib")
+    ):
         return False
     if not _fact(match.value, "needs_context") or match.end - match.start > 2:
         return True
@@ -156,7 +162,7 @@ def _linked(scene: _Scene, start: int, end: int) -> bool:
 
 
 def _is_usable_memory(reading: Reading, quantity: Quantity) -> bool:
-    is_memory = quantity.unit in _GIB_PER_UNIT and not quantity.is_negated and quantity.value > 0
+    is_memory = quantity.unit in GIB_PER_UNIT and not quantity.is_negated and quantity.value > 0
     return is_memory and _kind_of_memory(reading, quantity) not in ("disk", "data")
 
 
@@ -179,7 +185,7 @@ def _kind_of_memory(reading: Reading, quantity: Quantity) -> str:
 
 
 def _first_memory(reading: Reading, quantity: Quantity) -> int:
-    units = [match.start for match in reading.all("unit") if match.value in _GIB_PER_UNIT]
+    units = [match.start for match in reading.all("unit") if match.value in GIB_PER_UNIT]
     return min([quantity.start + 1, *units])
 
 
@@ -192,7 +198,7 @@ def _is_total(scene: _Scene, memory: Quantity) -> bool:
 
 
 def _gib(memory: Quantity) -> float:
-    return memory.value * _GIB_PER_UNIT[memory.unit or "gib"]
+    return memory.value * GIB_PER_UNIT[memory.unit or "gib"]
 
 
 def _fact(name: str, key: str) -> Any:

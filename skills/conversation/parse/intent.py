@@ -19,6 +19,22 @@ _SHORT = 4
 _VERY_SHORT = 2
 _WEAK_FIELDS = frozenset(
     {"languages", "priority", "modalities", "finetune", "budget_usd_per_month", "hosting", "gpus"}
+    | {
+        "vendors",
+        "excluded_vendors",
+        "origins",
+        "excluded_origins",
+        "excluded_licences",
+        "reasoning",
+        "architecture",
+    }
+    | {
+        "max_latency_s",
+        "max_first_token_s",
+        "min_tokens_per_s",
+        "requests_per_month",
+        "peak_requests_per_min",
+    }
 )
 _COMPARED = frozenset({"memory", "price", "scores"})
 """Facts that a comparison of models shows; of others, and of one benchmark, the figures themselves are asked for."""
@@ -251,14 +267,16 @@ def _is_knowledge(s: Signals) -> bool:
     is_about_shown = bool(s.statement.ranks) or (
         s.points_back and (bool(s.fields) or s.reading.has("field_word"))
     )
-    return s.is_ours or is_about_shown or ("task" in s.fields and s.reading.has_any("define", "how"))
+    is_about_licences = set(s.fields) == {"licences"} and (s.is_question or s.reading.has("define"))
+    is_about_work = "task" in s.fields and s.reading.has_any("define", "how")
+    return s.is_ours or is_about_shown or is_about_work or is_about_licences
 
 
 def _is_follow_up_wish(s: Signals) -> bool:
     """ "what if we only have 16 GB?", "French too?": a question in form, a changed request in fact."""
     r = s.reading
     is_asked = r.has_any("define", "how", "how_much", "why") or (s.yes_no is not None and r.has("how_much"))
-    is_change = bool(s.fields or s.statement.relaxed or s.takes_back)
+    is_change = bool(s.fields or s.relative or s.statement.relaxed or s.takes_back)
     has_cue = r.has_any("what_if", "refine", "add") and (s.previous is not None or s.yes_no is None)
     return is_change and has_cue and not is_asked and not s.weighs_techniques
 
@@ -268,9 +286,17 @@ def _is_wish(s: Signals) -> bool:
     if s.asks_choice is not None:
         return bool(s.fields or s.names_models or _has_thread(s) or s.takes_back)
     if s.previous is not None:
-        return bool(s.fields or s.statement.relaxed or s.takes_back) or s.reading.has_any("more", "resize")
+        is_change = bool(s.fields or s.relative or s.statement.relaxed or s.takes_back)
+        return is_change or _adopts(s) or s.reading.has_any("more", "resize")
     is_enough = _has_limits(s) or "task" in s.fields
     return is_enough or (bool(s.fields) and s.is_ours)
+
+
+def _adopts(s: Signals) -> bool:
+    """ "use phi-4 then", "那用 Qwen3-8B 吧": a model named by the person takes the place of what was shown."""
+    names = s.reading.all("name")
+    cues = [cue for name in names if (cue := s.reading.before(name.start, "adopt", 1))]
+    return any(s.starts_clause(cue.start) for cue in cues) and not s.is_question and not s.asks_knowledge
 
 
 def _has_thread(s: Signals) -> bool:

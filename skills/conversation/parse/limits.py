@@ -26,12 +26,12 @@ _PARAM_RANGE_B = (0.01, 5000.0)
 
 def read_context(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
     """`min_context_tokens`: the longest input that is spoken of."""
-    lengths = [length for q in quantities if (length := _tokens(reading, q)) is not None]
+    lengths = [length for q in quantities if (length := text_tokens(reading, q)) is not None]
     fitting = [length for length in lengths if _LEAST_CONTEXT_TOKENS <= length <= _MOST_CONTEXT_TOKENS]
     return {"min_context_tokens": round(max(fitting))} if fitting else {}
 
 
-def _tokens(reading: Reading, quantity: Quantity) -> float | None:
+def text_tokens(reading: Reading, quantity: Quantity) -> float | None:
     """The quantity in tokens, if it is a length of text."""
     if quantity.is_negated or quantity.is_money:
         return None
@@ -78,7 +78,7 @@ def _counts_things(reading: Reading, quantity: Quantity) -> bool:
 
 def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
     """`min_params_b` and `max_params_b`."""
-    sizes = [q for q in quantities if not q.is_negated and _is_param_count(reading, q)]
+    sizes = [q for q in quantities if not q.is_negated and is_param_count(reading, q)]
     lows = [_low(q) for q in sizes if q.bound != "max"]
     highs = [_high(q) for q in sizes if q.bound != "min"]
     fields: dict[str, Any] = {}
@@ -89,7 +89,8 @@ def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any
     return fields
 
 
-def _is_param_count(reading: Reading, quantity: Quantity) -> bool:
+def is_param_count(reading: Reading, quantity: Quantity) -> bool:
+    """Whether the quantity is the size of a model."""
     billions = quantity.value / _BILLION
     nearby = reading.gap(quantity.end - 1, quantity.end + 1).split()
     if (

@@ -10,6 +10,7 @@ from skills.conversation.parse.lexicon import load
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.units import usd
 
 _MTOK = 1_000_000
 _ONE_OF_THESE_IS_A_PRICE_BASE = (1_000.0, 1_000_000.0)
@@ -35,9 +36,9 @@ def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
         used.add(amount)
         base = _price_base(reading, quantities, amount)
         if base is not None:
-            fields["max_usd_per_mtok"] = _rounded(_usd(amount) * _MTOK / base.tokens)
+            fields["max_usd_per_mtok"] = _rounded(usd(amount) * _MTOK / base.tokens)
             used |= base.used
-        elif (budget := _monthly(reading, amount)) is not None:
+        elif (budget := monthly_usd(reading, amount)) is not None:
             fields["budget_usd_per_month"] = _rounded(budget)
     volume = _volume(
         reading, [q for q in quantities if q not in used], has_budget="budget_usd_per_month" in fields
@@ -80,17 +81,17 @@ def _price_base(reading: Reading, quantities: Sequence[Quantity], amount: Quanti
     return None
 
 
-def _monthly(reading: Reading, amount: Quantity) -> float | None:
+def monthly_usd(reading: Reading, amount: Quantity) -> float | None:
     """Dollars a month. A budget without a period is taken as a monthly one."""
     period = _period(reading, amount)
     if period is None:
         has_word = reading.before(amount.start, "budget_word", 5) or reading.after(
             amount.end, "budget_word", 3
         )
-        return _usd(amount) if has_word else None
+        return usd(amount) if has_word else None
     if period.value in _SHORT_PERIODS:
         return None
-    return _usd(amount) * _months(period)
+    return usd(amount) * _months(period)
 
 
 def _volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget: bool) -> Money:
@@ -137,10 +138,6 @@ def _period(reading: Reading, quantity: Quantity) -> Match | None:
 
 def _has_quantity_between(reading: Reading, start: int, end: int) -> bool:
     return any(token.is_number for token in reading.tokens[start:end])
-
-
-def _usd(amount: Quantity) -> float:
-    return amount.value * float(load("units")["constants"]["usd_per"][amount.unit])
 
 
 def _months(period: Match) -> float:

@@ -118,10 +118,22 @@ def _bound(reading: Reading, start: int, end: int) -> tuple[Bound, int]:
         flips = reading.is_negated(before[1])
         return (_FLIPPED[before[0]] if flips else before[0]), end
     for category, bound in _BOUNDS:
-        match = reading.after(end, category, _BOUND_REACH - 1)
-        if match and match.value == "after" and not _has_number(reading, end, match.end + 1):
+        match = _bound_after(reading, end, category)
+        if match is not None and not _has_number(reading, end, match.end + 1):
             return bound, match.end
     return "exact", end
+
+
+def _bound_after(reading: Reading, end: int, category: str) -> Match | None:
+    """The nearest bound that may follow its number, whatever else its words may mean."""
+    return next(
+        (
+            match
+            for match in reading.all(category, "after")
+            if 0 <= match.start - end < _BOUND_REACH and reading.same_clause(end, match.start)
+        ),
+        None,
+    )
 
 
 def _bound_before(reading: Reading, start: int) -> tuple[Bound, int] | None:

@@ -14,8 +14,12 @@ from skills.conversation.parse.text import Text, Token, read
 
 _NEGATION_REACH = 5
 """Tokens that a "not" governs, unless its clause ends before."""
+_DENIAL_REACH = 8
+_PARTICLES = frozenset({"了", "的", "啊", "吧", "哈", "哦"})
 _DENIABLE = (
     "name",
+    "vendor",
+    "origin",
     "model_noun",
     "gpu",
     "language",
@@ -80,13 +84,43 @@ class Reading:
         return tuple(dict.fromkeys(match.value for match in matches))
 
     def is_negated(self, position: int) -> bool:
-        """True when a negation governs the token at `position`."""
+        """True when a negation governs the token at `position`: one before it, or a bare one after it."""
         return any(
-            negation.end <= position <= negation.end + _NEGATION_REACH
+            negation.end <= position
+            and self._distance(negation.end, position) <= self._reach(negation)
             and self.same_clause(negation.end, position)
             and not self._scope_ends(negation.end, position)
             for negation in self._negations
+        ) or any(
+            position < denial.start
+            and self._distance(position, denial.start) <= _DENIAL_REACH
+            and self.same_clause(position, denial.start)
+            for denial in self._denials
         )
+
+    def _reach(self, negation: Match) -> int:
+        """非国产: a prefix denies what it stands before and no more."""
+        return 0 if self.gap(negation.start, negation.end) in ("非", "non") else _NEGATION_REACH
+
+    def _distance(self, start: int, end: int) -> float:
+        """Tokens between two positions; a Chinese character is half a word."""
+        if end - start > 2 * _NEGATION_REACH:
+            return float(end - start)
+        return sum(0.75 if token.is_han else 1.0 for token in self.tokens[start:end])
+
+    @cached_property
+    def _denials(self) -> list[Match]:
+        """Negations that come after what they deny and end its clause: "the Llama licence is out"."""
+        found = self.all("negation_after")
+        return [match for match in found if match.value == "always" or self._ends_clause(match.end)]
+
+    def _ends_clause(self, position: int) -> bool:
+        while position < len(self.tokens) and self.tokens[position].text in _PARTICLES:
+            position += 1
+        return position == len(self.tokens) or position in self._clause_ends or self._turns(position)
+
+    def _turns(self, position: int) -> bool:
+        return self.tokens[position].text in ("for", "because", "here")
 
     @cached_property
     def _negations(self) -> list[Match]:

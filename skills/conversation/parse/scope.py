@@ -9,7 +9,7 @@ from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
 
 FIELDS_OF: dict[str, tuple[str, ...]] = {
-    "licences": ("licences",),
+    "licences": ("licences", "excluded_licences"),
     "hardware": ("max_memory_gib", "gpus"),
     "context": ("min_context_tokens",),
     "size": ("min_params_b", "max_params_b"),
@@ -19,8 +19,8 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "quantization": ("quantization",),
     "modalities": ("modalities",),
     "finetune": ("finetune",),
-    "priority": ("priority",),
-    "candidates": ("candidates",),
+    "priority": ("priority", "max_latency_s", "max_first_token_s", "min_tokens_per_s"),
+    "candidates": ("candidates", "vendors", "excluded_vendors"),
     "task": ("task",),
 }
 _KIND_OF_UNIT = {

@@ -10,6 +10,7 @@ from typing import Any
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.relative import read_relative
 from skills.conversation.parse.statement import Statement, ids_of
 from skills.conversation.request import Request
 
@@ -56,6 +57,13 @@ class Signals:
     def fields(self) -> dict[str, Any]:
         """What the turn states."""
         return self.statement.fields
+
+    @cached_property
+    def relative(self) -> dict[str, Any]:
+        """Fields of the thread that the turn changes relative to what they were."""
+        if self.previous is None:
+            return {}
+        return read_relative(self.reading, self.statement.quantities, self.previous.requirements)
 
     @cached_property
     def n_words(self) -> int:

@@ -8,9 +8,11 @@ from typing import Any
 
 from index.records import Quantization
 from skills.conversation.models_named import Mention, ModelNames
+from skills.conversation.parse.conflicts import Clash, clashes
 from skills.conversation.parse.hardware import read_hardware
 from skills.conversation.parse.limits import read_context, read_size
 from skills.conversation.parse.money import read_money
+from skills.conversation.parse.pace import read_pace
 from skills.conversation.parse.pointers import (
     find_file,
     has_rank,
@@ -23,9 +25,11 @@ from skills.conversation.parse.quantities import Quantity, find_quantities
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.scope import relaxed_amounts, relaxed_fields
 from skills.conversation.parse.wishes import read_quantizations, read_wishes
+from skills.conversation.request import Conflict
 
-_NO_NAMES_INSIDE = ("not_a_model", "licence", "not_a_licence", "gpu", "model_noun")
+_NO_NAMES_INSIDE = ("not_a_model", "vendor", "alpha", "licence", "not_a_licence", "gpu", "model_noun")
 _YARDSTICK_REACH = 2
+_ALPHA_REACH = 3
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Statement:
     rows: int | None
     quantizations: tuple[Quantization, ...]
     relaxed: frozenset[str]
+    quantities: tuple[Quantity, ...]
+    conflicts: tuple[Conflict, ...]
 
     @property
     def families(self) -> tuple[Mention, ...]:
@@ -73,9 +79,10 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
     relaxed = relaxed_fields(reading) | relaxed_amounts(reading, quantities)
     rejected = tuple(m for m in named if reading.is_negated(spans[m][0]))
     mentions = tuple(mention for mention in named if mention not in rejected)
+    found = clashes(reading, quantities)
     return Statement(
         reading=reading,
-        fields=_fields(reading, quantities, relaxed),
+        fields=_fields(reading, quantities, relaxed, found),
         mentions=mentions,
         topics=tuple(m for m in mentions if not _is_yardstick(reading, spans[m])),
         rejected=rejected,
@@ -87,10 +94,16 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
         rows=read_rows(quantities),
         quantizations=read_quantizations(reading),
         relaxed=relaxed,
+        quantities=quantities,
+        conflicts=tuple(clash.conflict for clash in found),
     )
 
 
-def _fields(reading: Reading, quantities: Sequence[Quantity], relaxed: frozenset[str]) -> dict[str, Any]:
+def _fields(
+    reading: Reading, quantities: Sequence[Quantity], relaxed: frozenset[str], found: Sequence[Clash]
+) -> dict[str, Any]:
+    dropped = [clash.dropped for clash in found]
+    quantities = [quantity for quantity in quantities if quantity not in dropped]
     money = read_money(reading, quantities)
     lengths = [quantity for quantity in quantities if quantity not in money.used]
     fields = {
@@ -98,12 +111,28 @@ def _fields(reading: Reading, quantities: Sequence[Quantity], relaxed: frozenset
         **read_hardware(reading, quantities),
         **read_context(reading, lengths),
         **read_size(reading, lengths),
+        **read_pace(reading, quantities),
         **money.fields,
+        **_alpha(reading, quantities),
     }
+    if "tokens_per_month" in fields:
+        fields.pop("requests_per_month", None)
     quantizations = read_quantizations(reading)
     if len(quantizations) == 1:
         fields["quantization"] = quantizations[0]
-    return {field: value for field, value in fields.items() if field not in relaxed}
+    for clash in found:
+        fields |= clash.fields
+    kept = {field for field in fields if field not in relaxed or field.startswith("excluded_")}
+    return {field: value for field, value in fields.items() if field in kept}
+
+
+def _alpha(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, float]:
+    """ "alpha 500": what a full unit of quality is worth, by its name."""
+    for match in reading.all("alpha"):
+        for q in quantities:
+            if q.unit is None and 0 <= q.start - match.end <= _ALPHA_REACH and not q.is_negated:
+                return {"alpha": q.value}
+    return {}
 
 
 def ids_of(mentions: Sequence[Mention]) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+import opencc
+
 from index.bilingual import Language
 from skills.conversation.parse.lexicon import load, words
 
@@ -118,13 +120,29 @@ def _fold(cased: str) -> str:
     lowered = cased.lower()
     if len(lowered) != len(cased):
         lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in cased)
+    lowered = _simplified(lowered).translate(_variants())
     for wrong, right in _typing_slips():
         lowered = lowered.replace(wrong, right)
-    return lowered.translate(_simplified())
+    return lowered
+
+
+def _simplified(text: str) -> str:
+    """The text in simplified characters, one for one, so that offsets stay true."""
+    if text.isascii():
+        return text
+    converted = _converter().convert(text)
+    return (
+        converted if len(converted) == len(text) else "".join(_converter().convert(c)[:1] or c for c in text)
+    )
 
 
 @lru_cache
-def _simplified() -> dict[int, str]:
+def _converter() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
+
+
+@lru_cache
+def _variants() -> dict[int, str]:
     return {ord(pair[0]): pair[1] for pair in str(load("text")["traditional"]).split()}
 
 

@@ -7,11 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 from index.records import Quantization
-from skills.conversation.parse.lexicon import load
+from skills.conversation.parse.lexicon import load, words
+from skills.conversation.parse.makers import read_makers
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
 
 _LEAST_RUN = 3
+_ALLOWED_WITHIN = 2
 
 
 def read_wishes(reading: Reading) -> dict[str, Any]:
@@ -20,10 +22,14 @@ def read_wishes(reading: Reading) -> dict[str, Any]:
         "task": read_task(reading),
         "languages": read_languages(reading),
         "licences": read_licences(reading),
+        "excluded_licences": _excluded_licences(reading),
         "hosting": _hosting(reading),
         "modalities": reading.values("modality") or None,
         "priority": _priority(reading),
         "finetune": _tuning(reading),
+        **read_makers(reading),
+        "reasoning": _reasoning(reading),
+        "architecture": _architecture(reading),
     }
     return {field: value for field, value in found.items() if value is not None}
 
@@ -40,7 +46,8 @@ def read_task(reading: Reading) -> str | None:
 
 def read_languages(reading: Reading) -> tuple[str, ...] | None:
     """ISO 639-1 codes in the order of mention."""
-    named = [(match.start, match.value) for match in reading.stated("language")]
+    makers = [match.start for match in reading.all("demonym") if reading.is_negated(match.start)]
+    named = [(match.start, match.value) for match in reading.stated("language") if match.start not in makers]
     named += [(at, code) for at, code in _code_pairs(reading)]
     return tuple(dict.fromkeys(code for _, code in sorted(named, key=lambda pair: pair[0]))) or None
 
@@ -90,13 +97,49 @@ def read_licences(reading: Reading) -> tuple[str, ...] | None:
     return tuple(exact or named) or None
 
 
+def _excluded_licences(reading: Reading) -> tuple[str, ...] | None:
+    """Licences that are denied; beside a list of those that will do, the others need no denial."""
+    groups = load("licences")["groups"]
+    denied = [licence for value in reading.denied("licence") for licence in groups.get(value, [value])]
+    wanted = set(read_licences(reading) or ())
+    found = tuple(licence for licence in dict.fromkeys(denied) if licence not in {*wanted, "commercial"})
+    return found if found and wanted <= {"commercial"} else None
+
+
+def _reasoning(reading: Reading) -> bool | None:
+    """Whether the model should think before it answers."""
+    denied = {match.value for match in reading.all("thinking") if reading.is_negated(match.start)}
+    named = {match.value for match in _wanted(reading, "thinking")}
+    if "off" in named or denied & {"on", "task"}:
+        return False
+    return True if "on" in named or "off" in denied else None
+
+
+def _wanted(reading: Reading, category: str) -> list[Match]:
+    """Matches that are stated as a wish, not only allowed: "MoE is fine too"."""
+
+    def is_allowed(match: Match) -> bool:
+        following = reading.tokens[match.end : match.end + _ALLOWED_WITHIN]
+        return any(token.text in words("text", "allowances") for token in following)
+
+    return [match for match in reading.stated(category) if not is_allowed(match)]
+
+
+def _architecture(reading: Reading) -> str | None:
+    """Dense or a mixture of experts; the denial of one is a wish for the other."""
+    named, denied = _values(_wanted(reading, "architecture")), reading.denied("architecture")
+    other = {"moe": "dense", "dense": "moe"}
+    found = dict.fromkeys([*named, *(other[kind] for kind in denied)])
+    return next(iter(found)) if len(found) == 1 else None
+
+
 def read_quantizations(reading: Reading) -> tuple[Quantization, ...]:
     """Every quantization named, in the order of mention."""
     return reading.values("quantization")  # type: ignore[return-value]  # the lexicon holds no other values
 
 
 def _hosting(reading: Reading) -> str | None:
-    named = set(reading.values("hosting"))
+    named = set(reading.values("hosting")) | ({"self"} if reading.denied("leak") else set())
     if "any" in named or {"self", "api"} <= named:
         return "any"
     denied = set(reading.denied("hosting"))

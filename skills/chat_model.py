@@ -1,0 +1,126 @@
+"""An optional chat model, as LangChain knows it: text for a prompt, as a stream, and values for a question.
+
+Opened on first use, never retried: whoever asks has an answer without it. `ChatFailed` is all that can go wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from index.bilingual import Bilingual
+from index.errors import BadSetting
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+Values = TypeVar("Values", bound=BaseModel)
+_MOST_TOKENS = 700
+_MOST_CHARS = 6_000
+"""What a model says after this is not read: it has lost its way."""
+
+
+class ChatFailed(Exception):
+    """The model gave no usable answer: `args[0]` says why, for the log."""
+
+
+class ChatModel(Protocol):
+    """What the skills need of a chat model."""
+
+    def stream(self, system: str, prompt: str) -> Iterator[str]:
+        """Yield the answer piece by piece. Raises ChatFailed."""
+        ...
+
+    def values(self, system: str, prompt: str, shape: type[Values]) -> Values:
+        """Return an answer in this shape. Raises ChatFailed."""
+        ...
+
+
+@dataclass
+class ConfiguredChat:
+    """The model of the settings: `provider:name`, and its server when it is not the provider's own."""
+
+    name: str
+    base_url: str | None = None
+    timeout_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        provider, _, model = self.name.partition(":")
+        if not provider.strip() or not model.strip():
+            raise _bad_setting(self.name, "it must be provider:name.", "应写成 provider:name。")
+
+    def stream(self, system: str, prompt: str) -> Iterator[str]:
+        """Yield the answer piece by piece, as long as the time lasts."""
+        ends_at = time.monotonic() + self.timeout_s
+        length = 0
+        try:
+            for chunk in self._model.stream([("system", system), ("human", prompt)]):
+                _refuse_cut(chunk)
+                if time.monotonic() > ends_at:
+                    raise ChatFailed(f"no whole answer within {self.timeout_s:g} s")
+                text = str(chunk.text)
+                length += len(text)
+                if length > _MOST_CHARS:
+                    return
+                if text:
+                    yield text
+        except ChatFailed:
+            raise
+        except Exception as error:  # each provider's library raises its own
+            raise ChatFailed(_in_a_line(error)) from error
+
+    def values(self, system: str, prompt: str, shape: type[Values]) -> Values:
+        """Return an answer in this shape."""
+        try:
+            found = self._model.with_structured_output(shape).invoke([("system", system), ("human", prompt)])
+        except Exception as error:  # each provider's library raises its own
+            raise ChatFailed(_in_a_line(error)) from error
+        if not isinstance(found, shape):
+            raise ChatFailed("the answer has not the shape that was asked for")
+        return found
+
+    @cached_property
+    def _model(self) -> BaseChatModel:
+        from langchain.chat_models import init_chat_model  # noqa: PLC0415 - takes long, and is seldom wanted
+
+        options: dict[str, Any] = {} if self.base_url is None else {"base_url": self.base_url}
+        options |= {"timeout": self.timeout_s, "max_retries": 0, "temperature": 0, "max_tokens": _MOST_TOKENS}
+        try:
+            model: BaseChatModel = init_chat_model(self.name, **options)
+        except ImportError as error:
+            raise _bad_setting(
+                self.name, f"its package is not installed: {error}", f"缺少对应的包：{error}"
+            ) from error
+        except (
+            Exception
+        ) as error:  # whatever the library of a provider raises for a wrong name or a missing key
+            raise _bad_setting(self.name, _in_a_line(error), _in_a_line(error)) from error
+        return model
+
+
+def _refuse_cut(chunk: Any) -> None:
+    """A filter of the provider, or a refusal that it marks as one, is no answer."""
+    if chunk.response_metadata.get("finish_reason") == "content_filter" or chunk.additional_kwargs.get(
+        "refusal"
+    ):
+        raise ChatFailed("the model refused")
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"[:300]
+
+
+def _bad_setting(name: str, en: str, zh: str) -> BadSetting:
+    return BadSetting(
+        Bilingual(
+            en=f"SHORTLIST_CHAT_MODEL is {name!r}, and it cannot be used: {en} "
+            "Write it as provider:name, for instance openai:gpt-4.1-mini, and set the provider's key.",
+            zh=f"SHORTLIST_CHAT_MODEL 的值 {name!r} 不可用：{zh}"
+            "请写成 provider:name，例如 openai:gpt-4.1-mini，并设置该服务商的密钥。",
+        )
+    )

@@ -1,0 +1,118 @@
+"""Read amounts relative to what the thread said: "half the memory", "20% cheaper", "预算加 200 美元"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.units import GIB_PER_UNIT, usd
+from skills.conversation.request import Requirements
+
+_REACH = 5
+_NEAR = 3
+_FIELDS_OF_WORD = {
+    "hardware": ("max_memory_gib",),
+    "context": ("min_context_tokens",),
+    "size": ("min_params_b", "max_params_b"),
+    "money": ("budget_usd_per_month", "max_usd_per_mtok"),
+}
+_CARDS = frozenset({"gpu", "gpus", "card", "cards", "显 卡"})
+_TOWARDS = frozenset({"to", "at", "到", "至", "成", "为"})
+"""A number after one of these is the new value, not the difference."""
+
+
+def read_relative(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
+    """Fields of `held` as this turn changes them by a factor, a percentage or a difference."""
+    fields: dict[str, Any] = {}
+    for match, factor in [*_factors(reading), *_percentages(reading, quantities)]:
+        fields |= _scaled(reading, match, factor, held)
+    return fields | _shifted(reading, quantities, held)
+
+
+def _factors(reading: Reading) -> Iterator[tuple[Match, float]]:
+    for match in reading.stated("factor"):
+        value = float(match.value)
+        way = _way(reading, match)
+        is_inverse = way is not None and way.value == "money_less" and value > 1
+        yield match, 1 / value if is_inverse else value
+
+
+def _percentages(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[tuple[Match, float]]:
+    for mark in reading.all("percent"):
+        share = next((q.value / 100 for q in quantities if q.start < mark.end <= q.end), None)
+        way = reading.near(mark.start - 1, mark.end, "direction", _NEAR)
+        if share is not None and way is not None:
+            yield mark, 1 - share if "less" in way.value else 1 + share
+
+
+def _scaled(reading: Reading, match: Match, factor: float, held: Requirements) -> dict[str, Any]:
+    word = reading.near(match.start, match.end, "field_word", _REACH)
+    way = _way(reading, match)
+    kind = word.value if word else ("money" if way and way.value.startswith("money") else "")
+    if word is not None and _is_of_cards(reading, word) and held.gpus is not None:
+        return _cards(held, factor)
+    known = {field: getattr(held, field) for field in _FIELDS_OF_WORD.get(kind, ())}
+    scaled = {field: _rounded(field, value * factor) for field, value in known.items() if value is not None}
+    return dict(list(scaled.items())[:1]) if kind == "money" else scaled
+
+
+def _way(reading: Reading, match: Match) -> Match | None:
+    """The word that says which way, inside the phrase ("half price") or beside it ("half as cheap")."""
+    return reading.at(match.start, "direction") or reading.near(match.start, match.end, "direction", _NEAR)
+
+
+def _is_of_cards(reading: Reading, word: Match) -> bool:
+    return reading.gap(word.start, word.end) in _CARDS
+
+
+def _cards(held: Requirements, factor: float) -> dict[str, Any]:
+    """The same accelerators, more or fewer of them."""
+    gpus = held.gpus
+    count = gpus.count * factor if gpus else 0.0
+    if gpus is None or count < 1 or count != int(count):
+        return {}
+    changed = gpus.model_copy(update={"count": int(count)})
+    memory = {"max_memory_gib": count * gpus.memory_gib} if gpus.memory_gib else {}
+    return {"gpus": changed, **memory}
+
+
+def _shifted(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
+    """ "$200 more", "再加 16G"."""
+    for quantity in quantities:
+        way = _direction_of(reading, quantity)
+        field, amount = _amount(quantity, held)
+        if way is None or field is None:
+            continue
+        before = getattr(held, field)
+        after = before - amount if "less" in way.value else before + amount
+        if after > 0:
+            return {field: _rounded(field, after)}
+    return {}
+
+
+def _direction_of(reading: Reading, quantity: Quantity) -> Match | None:
+    if quantity.bound != "exact":
+        return None
+    after = reading.after(quantity.end, "direction", 0)
+    before = reading.before(quantity.start, "direction", _NEAR)
+    if before is not None and _TOWARDS & set(reading.gap(before.start, quantity.start).split()):
+        before = None
+    return after or before
+
+
+def _amount(quantity: Quantity, held: Requirements) -> tuple[str | None, float]:
+    if quantity.is_money:
+        names = _FIELDS_OF_WORD["money"]
+        return next((name for name in names if getattr(held, name) is not None), None), usd(quantity)
+    if quantity.unit in GIB_PER_UNIT and held.max_memory_gib is not None:
+        return "max_memory_gib", quantity.value * GIB_PER_UNIT[str(quantity.unit)]
+    if quantity.unit == "token" and held.min_context_tokens is not None:
+        return "min_context_tokens", quantity.value
+    return None, 0.0
+
+
+def _rounded(field: str, value: float) -> float:
+    return round(value) if field == "min_context_tokens" else float(f"{value:.4g}")
