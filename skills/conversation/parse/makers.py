@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
 
-_AND = frozenset({"or", "and", ",", "/", "和", "或", "、", "与", "跟", "以", "及", "还", "有", "者"})
 _HOME = {"zh": "CN"}
 """Where "foreign" is said from, by language; elsewhere the word says nothing."""
 
@@ -16,8 +17,8 @@ def read_makers(reading: Reading) -> dict[str, Any]:
     """`vendors`, `origins`, and those that are excluded."""
     denied: list[Match] = []
     wanted: list[Match] = []
-    for run in _runs(reading):
-        if _is_measure(reading, run[0]):
+    for run in _runs(reading, reading.all("vendor")):
+        if _is_measure(reading, run[0]) or reading.at(run[0].start, "licence"):
             continue
         if any(reading.is_negated(vendor.start) for vendor in run):
             denied += run
@@ -33,14 +34,14 @@ def read_makers(reading: Reading) -> dict[str, Any]:
     return {field: value for field, value in found.items() if value}
 
 
-def _runs(reading: Reading) -> list[list[Match]]:
-    """Makers in the lists that they are said in: "OpenAI or Google" is one."""
+def _runs(reading: Reading, named: Sequence[Match]) -> list[list[Match]]:
+    """Names in the lists that they are said in: "OpenAI or Google" is one."""
     runs: list[list[Match]] = []
-    for vendor in reading.all("vendor"):
-        if runs and _is_listed(reading, runs[-1][-1].end, vendor.start):
-            runs[-1].append(vendor)
+    for match in named:
+        if runs and _is_listed(reading, runs[-1][-1].end, match.start):
+            runs[-1].append(match)
         else:
-            runs.append([vendor])
+            runs.append([match])
     return runs
 
 
@@ -58,7 +59,9 @@ def _is_measure(reading: Reading, vendor: Match) -> bool:
 
 
 def _is_listed(reading: Reading, start: int, end: int) -> bool:
-    return start < end <= start + 3 and all(token.text in _AND for token in reading.tokens[start:end])
+    return start < end <= start + 3 and all(
+        token.text in words("text", "list_joints") for token in reading.tokens[start:end]
+    )
 
 
 def _origins(reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -69,12 +72,35 @@ def _origins(reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
         for country in (*reading.denied("demonym"), *reading.values("not_from"))
         if country not in excluded
     ]
+    for run, is_denied in _places(reading):
+        (excluded if is_denied else wanted).extend(match.value for match in run)
     home = _HOME.get(reading.language, "CN" if "non" in {t.text for t in reading.tokens} else None)
     for here, there in ((wanted, excluded), (excluded, wanted)):
         if "foreign" in here:
             here.remove("foreign")
             there.extend([home] if home and home not in there else [])
     return tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(excluded))
+
+
+def maker_positions(reading: Reading) -> frozenset[int]:
+    """Where a nationality says who made the model: no word on the language of the text."""
+    runs = (run for run, _ in _places(reading))
+    return frozenset(position for run in runs for match in run for position in range(match.start, match.end))
+
+
+def _places(reading: Reading) -> Iterator[tuple[list[Match], bool]]:
+    """Countries that are the maker's, in the lists that they are said in, and whether they are denied.
+
+    "Russian models" may mean the language; denied ("no Russian models") it is the maker.
+    """
+    named = sorted([*reading.all("nationality"), *reading.all("place")], key=lambda match: match.start)
+    for run in _runs(reading, named):
+        start, end = run[0].start, run[-1].end
+        is_denied = any(reading.is_negated(match.start) for match in run)
+        lead = reading.before(start, "place_lead", 1)
+        is_denied = is_denied or (lead is not None and lead.value == "none")
+        if lead or reading.after(end, "place_tail", 1) or (is_denied and reading.after(end, "model_noun", 1)):
+            yield run, is_denied
 
 
 def _values(matches: list[Match]) -> tuple[str, ...]:

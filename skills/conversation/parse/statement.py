@@ -150,6 +150,13 @@ def _is_yardstick(reading: Reading, span: tuple[int, int]) -> bool:
 
 
 def _char_spans(reading: Reading, categories: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where no model name may begin or end; the "m3" of "bge-m3" is no Mac."""
     for category in categories:
         for match in reading.all(category):
-            yield reading.tokens[match.start].start, reading.tokens[match.end - 1].end
+            start, end = reading.tokens[match.start].start, reading.tokens[match.end - 1].end
+            if not _is_hyphenated(reading.text.folded, start):
+                yield start, end
+
+
+def _is_hyphenated(text: str, start: int) -> bool:
+    return start >= 2 and text[start - 1] == "-" and text[start - 2].isalnum()

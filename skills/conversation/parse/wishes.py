@@ -8,7 +8,7 @@ from typing import Any
 
 from index.records import Quantization
 from skills.conversation.parse.lexicon import load, words
-from skills.conversation.parse.makers import read_makers
+from skills.conversation.parse.makers import maker_positions, read_makers
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
 
@@ -46,7 +46,9 @@ def read_task(reading: Reading) -> str | None:
 
 def read_languages(reading: Reading) -> tuple[str, ...] | None:
     """ISO 639-1 codes in the order of mention."""
-    makers = [match.start for match in reading.all("demonym") if reading.is_negated(match.start)]
+    makers = {m.start for m in reading.all("demonym") if reading.is_negated(m.start)} | maker_positions(
+        reading
+    )
     named = [(match.start, match.value) for match in reading.stated("language") if match.start not in makers]
     named += [(at, code) for at, code in _code_pairs(reading)]
     return tuple(dict.fromkeys(code for _, code in sorted(named, key=lambda pair: pair[0]))) or None
