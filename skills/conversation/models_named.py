@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -107,7 +107,24 @@ class ModelNames:
             mention, following = self._mention_at(parts, at)
             if mention is not None and not _overlaps(mention, skipped):
                 yield mention
+                if mention.id is not None:
+                    more, following = self._siblings(parts, at, following)
+                    yield from more
             at = following
+
+    def _siblings(self, parts: Sequence[Part], at: int, after: int) -> tuple[list[Mention], int]:
+        """ "Qwen3 4B and 8B", "qwen3 4b 和 8b": sizes listed after a name are of the same family."""
+        stem = [part for part in parts[at:after] if part.kind != "size"]
+        found: list[Mention] = []
+        while _lists_size(parts, after):
+            size = parts[after + 1]
+            said = [*stem[1:], size]
+            mention = self._resolved(parts[at].text, parts[at], said) if parts[at].text in self._by_head else None
+            if mention is None or mention.id is None:
+                break
+            found.append(replace(mention, start=size.start, end=size.end))
+            after += 2
+        return found, after
 
     def _mention_at(self, parts: Sequence[Part], at: int) -> tuple[Mention | None, int]:
         part = parts[at]
@@ -272,6 +289,14 @@ def _size_before(parts: Sequence[Part], at: int) -> list[Part]:
         return []
     lead = before[-2].text if len(before) > 1 else ""
     return [before[-1]] if lead in ("the", "a", "an", "use", "用", "") else []
+
+
+def _lists_size(parts: Sequence[Part], at: int) -> bool:
+    """A joint and a bare size after it, which is no limit ("and 8b or less")."""
+    if at + 1 >= len(parts) or parts[at].text not in words("text", "list_joints"):
+        return False
+    following = parts[at + 2].text if at + 2 < len(parts) else ""
+    return parts[at + 1].kind == "size" and following not in words("models", "after_a_limit")
 
 
 def _elsewhere(parts: Sequence[Part], at: int) -> tuple[Mention, int]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from skills.conversation.models_named import Mention, ModelNames
+from skills.conversation.parse.composed import compose
 from skills.conversation.parse.conflicts import is_closed, quote
 from skills.conversation.parse.followup import Merged, merge
 from skills.conversation.parse.intent import choose_skill
@@ -42,7 +43,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     recommended, best first.
     """
     recent = _recent(previous)
-    statement = state(read_turn(turn.text), names, shown, recent)
+    statement = state(compose(read_turn(turn.text)), names, shown, recent)
     signals = Signals(statement, previous, shown, recent)
     skill = choose_skill(signals)
     merged = merge(signals, skill, _fields_for(skill, signals))

@@ -97,7 +97,7 @@ def _continues_job(s: Signals) -> bool:
 
 
 def _is_help(s: Signals) -> bool:
-    if s.fields or s.names_models or s.asks_choice is not None:
+    if s.fields or s.names_models or s.asks_choice is not None or s.reading.has("explain_result"):
         return False
     cues = s.reading.all("help")
     is_clear = any(cue.end - cue.start >= 2 for cue in cues) or bool(cues and s.n_words <= _SHORT)
@@ -312,6 +312,7 @@ def _is_on_topic(s: Signals) -> bool:
         s.is_ours
         or s.asks_choice is not None
         or s.reading.has_any("reset", "more", "choose", "gpu")
+        or (s.reading.has("which") and s.n_words <= _VERY_SHORT)
         or s.statement.dataset is not None
     )
 

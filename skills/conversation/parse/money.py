@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from skills.conversation.parse.lexicon import load
+from skills.conversation.parse.pace import TRAFFIC
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
@@ -32,12 +33,19 @@ def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
     """`max_usd_per_mtok`, `budget_usd_per_month` and `tokens_per_month`, as far as they are stated."""
     fields: dict[str, Any] = {}
     used: set[Quantity] = set()
-    for amount in _amounts(reading, quantities):
+    amounts = list(_amounts(reading, quantities))
+    bases = [base for amount in amounts if (base := _price_base(reading, quantities, amount))]
+    for amount in amounts:
         used.add(amount)
         base = _price_base(reading, quantities, amount)
+        if base is None and bases and amount.bound == "max" and _period(reading, amount) is None:
+            base = bases[-1]
+        if base is not None:
+            used |= base.used
+        if _is_what_they_pay(reading, amount, amounts):
+            continue
         if base is not None:
             fields["max_usd_per_mtok"] = _rounded(usd(amount) * _MTOK / base.tokens)
-            used |= base.used
         elif (budget := monthly_usd(reading, amount)) is not None:
             fields["budget_usd_per_month"] = _rounded(budget)
     volume = _volume(
@@ -55,6 +63,14 @@ def _amounts(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Quant
             yield quantity
         elif quantity.unit is None and quantity.value >= _LEAST_BUDGET and _follows_budget(reading, quantity):
             yield replace(quantity, unit="cny" if reading.language == "zh" else "usd", is_money=True)
+
+
+def _is_what_they_pay(reading: Reading, amount: Quantity, amounts: Sequence[Quantity]) -> bool:
+    """ "We pay $2 now and want less than $1": the first is no limit."""
+    cue = reading.before(amount.start, "paid_now", 4) or reading.after(amount.end, "paid_now", 6)
+    if cue is None or amount.bound == "max":
+        return False
+    return cue.value == "pay" or any(other.bound == "max" for other in amounts if other is not amount)
 
 
 def _follows_budget(reading: Reading, quantity: Quantity) -> bool:
@@ -114,7 +130,7 @@ def _volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget: boo
 
 
 def _requests(reading: Reading, quantities: Sequence[Quantity], tokens: Sequence[Quantity]) -> Money | None:
-    requests = next((q for q in quantities if q.unit == "request" and _period(reading, q)), None)
+    requests = next((q for q in quantities if q.unit in TRAFFIC and _period(reading, q)), None)
     if requests is None or not tokens:
         return None
     period = _period(reading, requests)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skills.conversation.parse.lexicon import load
 from skills.conversation.parse.text import Token
@@ -27,8 +27,19 @@ def number_at(tokens: Sequence[Token], start: int) -> Number | None:
     base = _base(tokens, start)
     if base is None:
         return None
-    number = _scaled(tokens, base)
+    number = _with_rest(tokens, _scaled(tokens, base))
     return number if number.end > start else None
+
+
+def _with_rest(tokens: Sequence[Token], number: Number) -> Number:
+    """1万5千 and 一亿两千万: what follows a scale in a smaller one is added."""
+    if number.scale not in ("万", "亿") or number.end >= len(tokens):
+        return number
+    rest = _base(tokens, number.end)
+    rest = _scaled(tokens, rest) if rest is not None and rest.end > rest.start else None
+    if rest is None or not 1 < rest.factor < number.factor or rest.value >= number.factor:
+        return number
+    return replace(number, value=number.value + rest.value, end=rest.end)
 
 
 def _base(tokens: Sequence[Token], start: int) -> Number | None:

@@ -14,6 +14,8 @@ _REACH = 6
 _LONGEST_S = 600
 _VOLUME_PERIODS = frozenset({"hour", "day", "week", "month", "year"})
 """Requests a minute or a second are a peak, which says nothing about a month."""
+TRAFFIC = frozenset({"request", "piece", "row"})
+"""What comes in so many times a day: calls, or the documents and tickets that each make one."""
 _PEAK_PERIODS = {"minute": 1.0, "second": 60.0}
 
 
@@ -61,7 +63,7 @@ def _requests(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, flo
         rate = reading.at(quantity.end, "request_rate") or reading.before(quantity.start, "request_rate", 2)
         if quantity.unit is None and rate is not None:
             return {"peak_requests_per_min": quantity.value * float(rate.value)}
-        if quantity.unit != "request":
+        if quantity.unit not in TRAFFIC:
             continue
         after, before = reading.after(quantity.end, "period", 3), reading.before(quantity.start, "period", 7)
         period = after or before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.numbers import number_at
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
@@ -17,6 +18,7 @@ _FILE = re.compile(
 )
 _LATIN_FILE = re.compile(r"[A-Za-z0-9_~.\\/-][\w.\\/~-]*$", re.ASCII)
 _MOST_DIGITS_OF_A_JOB = 9
+_LAST_RANK = 5
 
 
 def read_ranks(reading: Reading, shown: Sequence[str], recent: Sequence[str]) -> tuple[str, ...]:
@@ -38,10 +40,30 @@ def has_rank(reading: Reading) -> bool:
 
 
 def _rank_matches(reading: Reading) -> Iterator[Match]:
-    found = [*reading.all("ordinal"), *reading.all("leading")]
+    found = [*reading.all("ordinal"), *reading.all("leading"), *_listed_numbers(reading)]
     for match in sorted(found, key=lambda m: m.start):
         if match.category == "ordinal" or _count_after(reading, match) is not None:
             yield match
+
+
+def _listed_numbers(reading: Reading) -> Iterator[Match]:
+    """ "1 and 2", "1、3": small bare numbers in a list point at the models shown."""
+    tokens, joints = reading.tokens, words("text", "list_joints")
+    for at in range(len(tokens) - 2):
+        if _is_rank(reading, at) and tokens[at + 1].text in joints and _is_rank(reading, at + 2):
+            for position in (at, at + 2):
+                yield Match("ordinal", tokens[position].text, position, position + 1)
+
+
+def _is_rank(reading: Reading, at: int) -> bool:
+    """A number from 1 to 5 that counts nothing and belongs to no name."""
+    token = reading.tokens[at]
+    is_small = token.text.isdigit() and 1 <= int(token.text) <= _LAST_RANK and not token.joined
+    owners = ("unit", "scale", "currency_after")
+    following = reading.tokens[at + 1].text if at + 1 < len(reading.tokens) else ""
+    is_counting = any(reading.at(at + 1, category) for category in owners) or following in (".", "b", "k")
+    is_owned = any(match.covers(at) for match in reading.matches if match.category != "ordinal")
+    return is_small and not is_counting and not is_owned
 
 
 def _ranks(reading: Reading, match: Match, shown: int) -> range:

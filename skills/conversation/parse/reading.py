@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 
 from index.bilingual import Language
@@ -187,19 +187,4 @@ def read_turn(raw: str) -> Reading:
     text = read(raw)
     book = phrasebook()
     tokens = mend(text.tokens, book.knows)
-    reading = Reading(text, tokens, tuple(book.find(tokens)))
-    return replace(reading, matches=(*reading.matches, *_denied_licences(reading)))
-
-
-def _denied_licences(reading: Reading) -> Iterator[Match]:
-    """In "no Llama or Gemma licences" both are licences, not models: the word belongs to the whole list."""
-    tokens = reading.tokens
-    named = {m.start for category in ("licence", "licence_word") for m in reading.all(category)}
-    joints = words("text", "list_joints") | words("text", "fillers") | {"neither", "nor"}
-    for owner in reversed(reading.all("licence_owner")):
-        after = owner.end
-        while after < len(tokens) and after not in named and tokens[after].text in joints:
-            after += 1
-        if after in named and reading.is_negated(owner.start):
-            named.add(owner.start)
-            yield Match("licence", owner.value, owner.start, owner.end)
+    return Reading(text, tokens, tuple(book.find(tokens)))

@@ -27,6 +27,8 @@ _TOWARDS = frozenset({"to", "at", "到", "至", "成", "为"})
 def read_relative(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
     """Fields of `held` as this turn changes them by a factor, a percentage or a difference."""
     fields: dict[str, Any] = {}
+    if reading.stated("one_more") and held.gpus is not None:
+        fields |= _cards(held, (held.gpus.count + 1) / held.gpus.count)
     for match, factor in [*_factors(reading), *_percentages(reading, quantities)]:
         fields |= _scaled(reading, match, factor, held)
     return fields | _shifted(reading, quantities, held)
@@ -71,7 +73,7 @@ def _is_of_cards(reading: Reading, word: Match) -> bool:
 def _cards(held: Requirements, factor: float) -> dict[str, Any]:
     """The same accelerators, more or fewer of them."""
     gpus = held.gpus
-    count = gpus.count * factor if gpus else 0.0
+    count = round(gpus.count * factor, 6) if gpus else 0.0
     if gpus is None or count < 1 or count != int(count):
         return {}
     changed = gpus.model_copy(update={"count": int(count)})

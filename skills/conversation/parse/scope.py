@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
@@ -40,8 +41,18 @@ _TRAITS = frozenset({"finetune", "hosting", "quantization", "modalities", "prior
 
 def relaxed_fields(reading: Reading) -> frozenset[str]:
     """Fields of Requirements that the turn says do not matter any more."""
-    words = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
-    return frozenset(field for match in words for field in FIELDS_OF[match.value])
+    named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
+    relaxed = {field for match in named for field in FIELDS_OF[match.value]}
+    languages = reading.stated("language")
+    if languages and all(is_forgotten(reading, match) for match in languages):
+        relaxed.add("languages")
+    return frozenset(relaxed)
+
+
+def is_forgotten(reading: Reading, match: Match) -> bool:
+    """ "Forget about English": named in order to be taken back."""
+    before = reading.before(match.start, "relax", 0)
+    return before is not None and reading.tokens[before.start].text in words("text", "forgetting")
 
 
 def relaxed_amounts(reading: Reading, quantities: Sequence[Quantity]) -> frozenset[str]:

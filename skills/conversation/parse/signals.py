@@ -202,7 +202,8 @@ class Signals:
         return [m for c in ("which", "choose") for m in self.reading.all(c) if self._asks_other(m)]
 
     def _choices(self) -> Iterator[Match]:
-        if self.yes_no is not None and self.statement.topics and not self.reading.has("model_noun"):
+        is_about_some = bool(self.statement.topics) or self.statement.names_rank
+        if self.yes_no is not None and is_about_some and not self.reading.has("model_noun"):
             return
         for choose in self.reading.all("choose"):
             is_how_to = self.reading.before(choose.start, "how", 4) is not None

@@ -11,6 +11,7 @@ from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.makers import maker_positions, read_makers
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.scope import is_forgotten
 
 _LEAST_RUN = 3
 _ALLOWED_WITHIN = 2
@@ -49,7 +50,8 @@ def read_languages(reading: Reading) -> tuple[str, ...] | None:
     makers = {m.start for m in reading.all("demonym") if reading.is_negated(m.start)} | maker_positions(
         reading
     )
-    named = [(match.start, match.value) for match in reading.stated("language") if match.start not in makers]
+    stated = [match for match in reading.stated("language") if not is_forgotten(reading, match)]
+    named = [(match.start, match.value) for match in stated if match.start not in makers]
     named += [(at, code) for at, code in _code_pairs(reading)]
     return tuple(dict.fromkeys(code for _, code in sorted(named, key=lambda pair: pair[0]))) or None
 

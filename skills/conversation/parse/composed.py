@@ -1,0 +1,82 @@
+"""Meanings that take two phrases together: "quality is what counts", "no Llama or Gemma licences"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from skills.conversation.parse.lexicon import words
+from skills.conversation.parse.phrases import Match
+from skills.conversation.parse.reading import Reading
+
+_WEIGHED_WITHIN = 2
+_DENIED_WITHIN = 5
+_ALLOWED_WITHIN = 2
+
+
+def compose(reading: Reading) -> Reading:
+    """The reading with what its phrases mean together."""
+    composed = (*_denied_licences(reading), *_weighed(reading), *_guarded(reading))
+    matches = [_allowed(reading, match) for match in reading.matches]
+    return replace(reading, matches=(*matches, *composed))
+
+
+def _denied_licences(reading: Reading) -> Iterator[Match]:
+    """In "no Llama or Gemma licences" both are licences, not models: the word belongs to the whole list."""
+    tokens = reading.tokens
+    named = {m.start for category in ("licence", "licence_word") for m in reading.all(category)}
+    joints = words("text", "list_joints") | words("text", "fillers") | {"neither", "nor"}
+    for owner in reversed(reading.all("licence_owner")):
+        after = owner.end
+        while after < len(tokens) and after not in named and tokens[after].text in joints:
+            after += 1
+        if after in named and reading.is_negated(owner.start):
+            named.add(owner.start)
+            yield Match("licence", owner.value, owner.start, owner.end)
+
+
+def _weighed(reading: Reading) -> Iterator[Match]:
+    """ "Quality is what counts", "最看重速度": a priority; money that is no object is one for quality."""
+    for aspect in reading.all("aspect"):
+        if _outweighs(reading, aspect):
+            yield Match("priority", aspect.value, aspect.start, aspect.end)
+            continue
+        after = reading.after(aspect.end, "weighs", _WEIGHED_WITHIN)
+        before = reading.before(aspect.start, "weighs", _WEIGHED_WITHIN)
+        if after is not None and after.value == "after":
+            yield Match("priority", aspect.value, aspect.start, after.end)
+        elif after is not None and after.value == "free" and aspect.value == "cost":
+            yield Match("priority", "quality", aspect.start, after.end)
+        elif before is not None and before.value == "before":
+            yield Match("priority", aspect.value, before.start, aspect.end)
+
+
+def _outweighs(reading: Reading, aspect: Match) -> bool:
+    """ "Speed over quality", "速度比质量重要"."""
+    over = reading.after(aspect.end, "outweighs", 1)
+    other = reading.after(over.end, "aspect", 1) if over is not None else None
+    if over is None or other is None:
+        return False
+    return over.value == "alone" or reading.after(other.end, "weighs", 1) is not None
+
+
+def _guarded(reading: Reading) -> Iterator[Match]:
+    """ "数据绝对不能出医院": what must not get out runs on their own hardware."""
+    for leaving in reading.all("leaves"):
+        thing = reading.before(leaving.start, "guarded", _DENIED_WITHIN + 2)
+        denial = reading.before(leaving.start, "negation", _DENIED_WITHIN)
+        if thing is not None and denial is not None and thing.end <= denial.start:
+            yield Match("hosting", "self", denial.start, leaving.end)
+
+
+def _allowed(reading: Reading, match: Match) -> Match:
+    """ "Hosted is ok": allowed, not asked for."""
+    if (match.category, match.value) != ("hosting", "api"):
+        return match
+    may = reading.before(match.start, "may", 1)
+    between = reading.tokens[may.end : match.end] if may else ()
+    if may and not reading.is_negated(match.start) and not any(t.text in words("text", "strict") for t in between):
+        return replace(match, value="any")
+    following = reading.tokens[match.end : match.end + _ALLOWED_WITHIN]
+    is_allowed = any(token.text in words("text", "allowances") for token in following)
+    return replace(match, value="any") if is_allowed else match
