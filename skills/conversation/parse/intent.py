@@ -261,6 +261,8 @@ def _has_limits(s: Signals) -> bool:
 def _is_knowledge(s: Signals) -> bool:
     if not s.asks_knowledge or s.asks_choice is not None or _is_follow_up_wish(s):
         return False
+    if _asks_whether_some_model_does(s):
+        return False
     wants_how = s.reading.has("how") and not s.reading.has_any("evaluate", "finetune", "how_much", "define")
     if wants_how and "task" in s.fields and _has_limits(s) and not s.names_models:
         return False
@@ -270,6 +272,13 @@ def _is_knowledge(s: Signals) -> bool:
     is_about_licences = set(s.fields) == {"licences"} and (s.is_question or s.reading.has("define"))
     is_about_work = "task" in s.fields and s.reading.has_any("define", "how")
     return s.is_ours or is_about_shown or is_about_work or is_about_licences
+
+
+def _asks_whether_some_model_does(s: Signals) -> bool:
+    """ "I have a 3070, can it do German chat?": a task and a machine, and no model named, ask for one."""
+    is_asked = s.yes_no is not None and not s.reading.has_any("define", "how", "how_much", "why")
+    has_machine = not {"gpus", "max_memory_gib"}.isdisjoint(s.fields) and "task" in s.fields
+    return is_asked and has_machine and not s.names_models and not s.points_back and not s.reading.has("domain")
 
 
 def _is_follow_up_wish(s: Signals) -> bool:

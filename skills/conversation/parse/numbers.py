@@ -95,6 +95,8 @@ def _after_article(tokens: Sequence[Token], start: int) -> Number | None:
     if following in ("couple", "pair", "dozen"):
         group = _english(tokens, start + 1)
         return Number(group.value, start, group.end) if group else None
+    if following in load("units")["counted_by_article"]:
+        return Number(1.0, start, start + 1)
     is_scale = len(following) > 2 and _value("scale_words", following) is not None
     return Number(1.0, start, start + 1) if is_scale else None
 

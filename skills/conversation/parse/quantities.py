@@ -104,9 +104,11 @@ def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]
 
 
 def _counts_cards(reading: Reading, unit: Match) -> bool:
-    """两块4090 counts cards, 两块钱 is money: 块 says which by what follows."""
+    """两块4090 counts cards, 两块钱 is money: 块 says which by what it stands beside."""
     if reading.gap(unit.start, unit.end) != "块":
         return False
+    if reading.before(unit.start, "gpu", 4) is not None:
+        return True
     following = number_at(reading.tokens, unit.end) if unit.end < len(reading.tokens) else None
     is_memory = following is not None and _starting(reading, following.end, ("unit",)) is not None
     return is_memory or reading.after(unit.end, "gpu", 2) is not None

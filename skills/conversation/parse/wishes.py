@@ -161,6 +161,8 @@ def _priority(reading: Reading) -> str | None:
     if "balanced" in named:
         return "balanced"
     strong = [match for match in matches if _is_strong(reading.gap(match.start, match.end) + " ")]
+    if len({match.value for match in strong}) > 1 and reading.has("both_ends"):
+        return "balanced"
     return strong[0].value if strong else "balanced"
 
 
