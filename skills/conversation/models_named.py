@@ -119,7 +119,9 @@ class ModelNames:
         while _lists_size(parts, after):
             size = parts[after + 1]
             said = [*stem[1:], size]
-            mention = self._resolved(parts[at].text, parts[at], said) if parts[at].text in self._by_head else None
+            mention = (
+                self._resolved(parts[at].text, parts[at], said) if parts[at].text in self._by_head else None
+            )
             if mention is None or mention.id is None:
                 break
             found.append(replace(mention, start=size.start, end=size.end))

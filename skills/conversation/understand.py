@@ -16,6 +16,7 @@ from skills.conversation.parse.composed import compose
 from skills.conversation.parse.conflicts import is_closed, quote
 from skills.conversation.parse.followup import Merged, merge
 from skills.conversation.parse.intent import choose_skill
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.names import size_in_name
 from skills.conversation.parse.pointers import named_sample
 from skills.conversation.parse.reading import Reading, read_turn
@@ -31,6 +32,7 @@ _JOBS: tuple[SkillName, ...] = ("evaluate", "finetune")
 _SIZES = frozenset({"min_params_b", "max_params_b"})
 _SIZE_STEP_B = 0.1
 _SHORT = 5
+_ALLOWED_WITHIN = 2
 _NEWEST_OF_FAMILY = 3
 _MOST_FOR_THEM = 3
 """How many of the models shown "them" stands for."""
@@ -61,7 +63,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
         references=references,
         dataset=_dataset(skill, statement) or (carried.dataset if carried else None),
         job_id=statement.job_id if skill in ("jobs", "explain", "answer") else None,
-        mentioned=_mentioned(skill, statement),
+        mentioned=_mentioned(skill, statement, shown),
         about_excluded=skill == "explain" and statement.reading.has("explain_result", "excluded"),
         rows=statement.rows if skill in _JOBS else None,
         unknown_models=statement.unknown_models,
@@ -153,22 +155,40 @@ def _family_or_ids(topics: Sequence[Mention]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(model_id for ids in named for model_id in ids if model_id))
 
 
-def _resized(signals: Signals) -> dict[str, float]:
+def _resized(signals: Signals) -> dict[str, float | None]:
     """ "Smaller" is smaller than the first model shown, when its name says its size."""
     asked = signals.reading.values("resize")
     size_b = size_in_name(signals.shown[0]) if signals.shown and asked else None
     if size_b is None or signals.previous is None or not _SIZES.isdisjoint(signals.fields):
         return {}
+    if _is_only_allowed(signals):
+        return {"max_params_b": None} if asked[0] == "larger" else {}
     if asked[0] == "smaller":
         return {"max_params_b": round(size_b - _SIZE_STEP_B, 3)} if size_b > _SIZE_STEP_B else {}
     return {"min_params_b": round(size_b + _SIZE_STEP_B, 3)}
 
 
-def _mentioned(skill: SkillName, statement: Statement) -> tuple[str, ...]:
-    """Models that the turn names; of a family its newest, one when it is compared with others."""
+def _is_only_allowed(signals: Signals) -> bool:
+    """ "It can be bigger", "bigger is fine": no wish for more, but no limit any more."""
+    reading = signals.reading
+    for match in reading.stated("resize"):
+        following = reading.tokens[match.end : match.end + _ALLOWED_WITHIN]
+        if reading.before(match.start, "may", 1) or any(
+            t.text in words("text", "allowances") for t in following
+        ):
+            return True
+    return False
+
+
+def _mentioned(skill: SkillName, statement: Statement, shown: Sequence[str]) -> tuple[str, ...]:
+    """Models that the turn names; of a family those shown, else its newest: one when it is compared with others."""
     newest = 1 if skill == "compare" else _NEWEST_OF_FAMILY
     mentions = statement.topics if skill == "recommend" else statement.mentions
-    named = (m.members[:newest] if m.family else (m.id,) for m in mentions)
+
+    def of_family(members: Sequence[str]) -> Sequence[str]:
+        return [member for member in shown if member in members][:newest] or members[:newest]
+
+    named = (of_family(m.members) if m.family else (m.id,) for m in mentions)
     return tuple(dict.fromkeys(model_id for ids in named for model_id in ids if model_id))
 
 
@@ -178,11 +198,15 @@ def _references(skill: SkillName, signals: Signals) -> tuple[str, ...]:
     if skill in ("help", "decline", "clarify", "jobs", "recommend"):
         return statement.ranks if skill == "recommend" else ()
     members = {model_id for mention in statement.mentions for model_id in mention.members}
-    pointed = [*statement.ranks, *(model_id for model_id in shown if model_id in members)]
+    of_family = [model_id for model_id in shown if model_id in members]
+    pointed = [*statement.ranks, *(of_family[:1] if skill == "compare" else of_family)]
     if not pointed and (skill == "compare" or not statement.mentions):
         pointed = _by_pronoun(signals)
-    if skill == "compare" and pointed:
-        pointed += _mentioned(skill, statement)
+    if skill == "compare":
+        named = _mentioned(skill, statement, shown)
+        if not pointed and len(named) == 1:
+            pointed = [model_id for model_id in shown if model_id not in named][:1]
+        pointed += named if pointed else ()
     return tuple(dict.fromkeys(pointed))
 
 

@@ -75,7 +75,11 @@ def _allowed(reading: Reading, match: Match) -> Match:
         return match
     may = reading.before(match.start, "may", 1)
     between = reading.tokens[may.end : match.end] if may else ()
-    if may and not reading.is_negated(match.start) and not any(t.text in words("text", "strict") for t in between):
+    if (
+        may
+        and not reading.is_negated(match.start)
+        and not any(t.text in words("text", "strict") for t in between)
+    ):
         return replace(match, value="any")
     following = reading.tokens[match.end : match.end + _ALLOWED_WITHIN]
     is_allowed = any(token.text in words("text", "allowances") for token in following)

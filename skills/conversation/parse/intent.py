@@ -131,7 +131,7 @@ def _is_act(s: Signals, verb: Match) -> bool:
     """An order to evaluate or tune, with something to do it to."""
     if s.reading.is_negated(verb.start) or _is_asked_about(s, verb):
         return False
-    if s.statement.dataset is None and s.reading.near(verb.start, verb.end, "later", 6):
+    if s.statement.dataset is None and not _is_for_now(s, verb):
         return False
     choice = s.asks_choice
     is_ordered = s.starts_clause(verb.start) or s.order_before(verb.start) is not None
@@ -142,6 +142,14 @@ def _is_act(s: Signals, verb: Match) -> bool:
     if s.reading.gap(verb.start, verb.end) in _WEAK_VERBS and s.statement.dataset is None:
         return False
     return is_ordered and (s.statement.dataset is not None or not ("task" in s.fields or _has_limits(s)))
+
+
+def _is_for_now(s: Signals, verb: Match) -> bool:
+    """Not "later"; and "try" alone is no order for an evaluation, "try it on our data" is."""
+    is_trying = s.reading.gap(verb.start, verb.end) == "try"
+    return not s.reading.near(verb.start, verb.end, "later", 6) and (
+        not is_trying or s.reading.has("own_data")
+    )
 
 
 def _is_asked_about(s: Signals, verb: Match) -> bool:
@@ -239,11 +247,25 @@ def _is_comparison(s: Signals) -> bool:
         subjects += 1
     if r.has("compare") and (subjects >= 2 or (s.pointed_at and r.has("pronoun", "them"))):
         return True
+    if subjects == 1 and s.shown and _measures_against(s):
+        return True
     links = {r.gap(match.start, match.end) for match in r.all("compare_weak")}
     is_alternative = not links.isdisjoint({"or", "than", "还 是", "或", "比"})
     is_choice = not s.asks_knowledge or r.has_any("which", "choose")
     names_several = len(s.statement.mentions) >= 2 and is_choice
     return subjects >= 2 and (is_alternative or names_several) and not r.has("how_much")
+
+
+def _measures_against(s: Signals) -> bool:
+    """ "How does Gemma 3 12B compare?", "跟 Gemma 3 12B 比怎么样": one is named, the other is what was shown."""
+    if not s.statement.mentions or s.asks_choice is not None:
+        return False
+    names = s.reading.all("name")
+    is_with = any(
+        s.reading.before(name.start, "together", 0) and s.reading.gap(name.end, name.end + 1) == "比"
+        for name in names
+    )
+    return is_with or (s.reading.has("compare") and not s.fields)
 
 
 def _is_off_topic(s: Signals) -> bool:
@@ -260,6 +282,8 @@ def _has_limits(s: Signals) -> bool:
 
 def _is_knowledge(s: Signals) -> bool:
     if not s.asks_knowledge or s.asks_choice is not None or _is_follow_up_wish(s):
+        return False
+    if s.previous is not None and _adopts(s):
         return False
     if _asks_whether_some_model_does(s):
         return False
@@ -278,7 +302,9 @@ def _asks_whether_some_model_does(s: Signals) -> bool:
     """ "I have a 3070, can it do German chat?": a task and a machine, and no model named, ask for one."""
     is_asked = s.yes_no is not None and not s.reading.has_any("define", "how", "how_much", "why")
     has_machine = not {"gpus", "max_memory_gib"}.isdisjoint(s.fields) and "task" in s.fields
-    return is_asked and has_machine and not s.names_models and not s.points_back and not s.reading.has("domain")
+    return (
+        is_asked and has_machine and not s.names_models and not s.points_back and not s.reading.has("domain")
+    )
 
 
 def _is_follow_up_wish(s: Signals) -> bool:
@@ -286,6 +312,8 @@ def _is_follow_up_wish(s: Signals) -> bool:
     r = s.reading
     is_asked = r.has_any("define", "how", "how_much", "why") or (s.yes_no is not None and r.has("how_much"))
     is_change = bool(s.fields or s.relative or s.statement.relaxed or s.takes_back)
+    if r.has("asks_of_it") and s.pointed_at:
+        return False
     has_cue = r.has_any("what_if", "refine", "add") and (s.previous is not None or s.yes_no is None)
     return is_change and has_cue and not is_asked and not s.weighs_techniques
 
@@ -304,7 +332,14 @@ def _is_wish(s: Signals) -> bool:
 def _adopts(s: Signals) -> bool:
     """ "use phi-4 then", "那用 Qwen3-8B 吧": a model named by the person takes the place of what was shown."""
     names = s.reading.all("name")
-    cues = [cue for name in names if (cue := s.reading.before(name.start, "adopt", 1))]
+    cues = [
+        cue
+        for name in names
+        if (cue := s.reading.before(name.start, "adopt", 1))
+        or (cue := s.reading.before(name.start, "instead_of", 0))
+    ]
+    if any(cue.category == "instead_of" for cue in cues):
+        return True
     return any(s.starts_clause(cue.start) for cue in cues) and not s.is_question and not s.asks_knowledge
 
 

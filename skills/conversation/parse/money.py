@@ -61,7 +61,7 @@ def _amounts(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Quant
             continue
         if quantity.is_money:
             yield quantity
-        elif quantity.unit is None and quantity.value >= _LEAST_BUDGET and _follows_budget(reading, quantity):
+        elif _is_bare_sum(reading, quantity):
             yield replace(quantity, unit="cny" if reading.language == "zh" else "usd", is_money=True)
 
 
@@ -71,6 +71,15 @@ def _is_what_they_pay(reading: Reading, amount: Quantity, amounts: Sequence[Quan
     if cue is None or amount.bound == "max":
         return False
     return cue.value == "pay" or any(other.bound == "max" for other in amounts if other is not amount)
+
+
+def _is_bare_sum(reading: Reading, quantity: Quantity) -> bool:
+    """ "budget 500", "price below 0.3 per million": no currency, but nothing else it could be."""
+    if quantity.unit is not None:
+        return False
+    if reading.has("aspect", "cost") and reading.after(quantity.end, "per_tokens", 0):
+        return True
+    return quantity.value >= _LEAST_BUDGET and _follows_budget(reading, quantity)
 
 
 def _follows_budget(reading: Reading, quantity: Quantity) -> bool:

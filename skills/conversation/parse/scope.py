@@ -34,6 +34,8 @@ _KIND_OF_UNIT = {
 _REACH = 6
 _NEAR = 3
 _CLOSE = 1
+_TOWARDS = frozenset({"到", "至", "成", "to", "为"})
+"""放宽到 24G: a new limit, not none."""
 _ADJECTIVES = frozenset({"any", "whatever", "任 意", "任 何"})
 _TRAITS = frozenset({"finetune", "hosting", "quantization", "modalities", "priority", "task"})
 """Fields whose words also say what is wanted: "any open-source model", "no fine-tuning" relax nothing."""
@@ -70,6 +72,8 @@ def _is_relaxed(reading: Reading, word: Match) -> bool:
 
 def _governs(reading: Reading, relax: Match, word: Match) -> bool:
     """A plain "no" or "without" reaches one word only, and says nothing about what should be done ("no tuning")."""
+    if relax.end < len(reading.tokens) and reading.tokens[relax.end].text in _TOWARDS:
+        return False
     is_plain_negation = any(match.start == relax.start for match in reading.all("negation"))
     if is_plain_negation or reading.gap(relax.start, relax.end) in _ADJECTIVES:
         return 0 <= word.start - relax.end <= _CLOSE and word.value not in _TRAITS
