@@ -12,12 +12,22 @@ from skills.conversation.parse.reading import Reading
 _WEIGHED_WITHIN = 2
 _DENIED_WITHIN = 5
 _ALLOWED_WITHIN = 2
+_LEFT_OUT_WITHIN = 4
+_ASKED_WITHIN = 4
+_WISHES = frozenset({"hosting", "language", "licence", "task", "priority", "modality", "quantization"})
 
 
 def compose(reading: Reading) -> Reading:
     """The reading with what its phrases mean together."""
-    composed = (*_denied_licences(reading), *_weighed(reading), *_guarded(reading))
-    matches = [_allowed(reading, match) for match in reading.matches]
+    composed = (
+        *_denied_licences(reading),
+        *_weighed(reading),
+        *_guarded(reading),
+        *_left_out(reading),
+        *_thrown_out(reading),
+        *_makers(reading),
+    )
+    matches = [_allowed(reading, match) for match in reading.matches if not _was_assumed(reading, match)]
     return replace(reading, matches=(*matches, *composed))
 
 
@@ -67,6 +77,35 @@ def _guarded(reading: Reading) -> Iterator[Match]:
         denial = reading.before(leaving.start, "negation", _DENIED_WITHIN)
         if thing is not None and denial is not None and thing.end <= denial.start:
             yield Match("hosting", "self", denial.start, leaving.end)
+
+
+def _left_out(reading: Reading) -> Iterator[Match]:
+    """ "Leave Qwen out of it": the verb denies what stands between its parts."""
+    for verb in reading.all("leave"):
+        particle = reading.after(verb.end, "out", _LEFT_OUT_WITHIN)
+        if particle is not None and particle.start > verb.end:
+            yield Match("negation", "not", verb.start, verb.end)
+
+
+def _thrown_out(reading: Reading) -> Iterator[Match]:
+    """ "Which ones got thrown out?" asks for what was excluded."""
+    for verb in reading.all("thrown_out"):
+        if reading.near(verb.start, verb.end, "which", _ASKED_WITHIN):
+            yield Match("explain_result", "excluded", verb.start, verb.end)
+
+
+def _makers(reading: Reading) -> Iterator[Match]:
+    """ "The ones from Mistral": after such words the name of a family is that of its maker."""
+    for name in reading.all("maker_name"):
+        if reading.before(name.start, "maker_lead", 0) is not None:
+            yield Match("vendor", name.value, name.start, name.end)
+
+
+def _was_assumed(reading: Reading, match: Match) -> bool:
+    """ "You assumed we host it ourselves": said of our answer, not of what they want."""
+    return (
+        match.category in _WISHES and reading.before(match.start, "assumed", len(reading.tokens)) is not None
+    )
 
 
 def _allowed(reading: Reading, match: Match) -> Match:

@@ -97,7 +97,8 @@ def _continues_job(s: Signals) -> bool:
 
 
 def _is_help(s: Signals) -> bool:
-    if s.fields or s.names_models or s.asks_choice is not None or s.reading.has("explain_result"):
+    stated = set(s.fields) - ({"task"} if s.statement.task_is_hinted else set())
+    if stated or s.names_models or s.asks_choice is not None or s.reading.has("explain_result"):
         return False
     cues = s.reading.all("help")
     is_clear = any(cue.end - cue.start >= 2 for cue in cues) or bool(cues and s.n_words <= _SHORT)
@@ -146,7 +147,7 @@ def _is_act(s: Signals, verb: Match) -> bool:
 
 def _is_for_now(s: Signals, verb: Match) -> bool:
     """Not "later"; and "try" alone is no order for an evaluation, "try it on our data" is."""
-    is_trying = s.reading.gap(verb.start, verb.end) == "try"
+    is_trying = s.reading.gap(verb.start, verb.end) in ("try", "run")
     return not s.reading.near(verb.start, verb.end, "later", 6) and (
         not is_trying or s.reading.has("own_data")
     )
@@ -197,7 +198,8 @@ def _asks_for_facts(s: Signals) -> bool:
     """ "context length of Qwen3-8B and Qwen3-4B", "can phi-4 read images": facts of models that are named."""
     r = s.reading
     found = fact_matches(r.tokens)
-    if not found or not s.names_models or s.asks_choice is not None or s.statement.dataset is not None:
+    names_some = s.names_models or bool(s.statement.ranks)
+    if not found or not names_some or s.asks_choice is not None or s.statement.dataset is not None:
         return False
     if r.has_any("what_if", "refine", "add", "why") or s.takes_back or _orders_job(s, found):
         return False
@@ -222,7 +224,8 @@ def _asks_reasons(s: Signals) -> bool:
     if r.has("why"):
         is_short = s.n_words <= _SHORT + 1
         addresses_us = any(token.text in ("you", "your", "你", "您") for token in r.tokens)
-        if s.previous is not None and (s.n_words <= _VERY_SHORT or (addresses_us and r.has("why_pick"))):
+        is_plain = s.n_words <= _SHORT and not (s.fields or r.has("domain") or s.names_models)
+        if s.previous is not None and (is_plain or (addresses_us and r.has("why_pick"))):
             return True
         return is_about_answer and (r.has("why_pick") or is_short)
     if (
@@ -248,6 +251,8 @@ def _is_comparison(s: Signals) -> bool:
     if r.has("compare") and (subjects >= 2 or (s.pointed_at and r.has("pronoun", "them"))):
         return True
     if subjects == 1 and s.shown and _measures_against(s):
+        return True
+    if len(s.statement.ranks) >= 2 and r.has("which") and r.has_any("superlative", "priority"):
         return True
     links = {r.gap(match.start, match.end) for match in r.all("compare_weak")}
     is_alternative = not links.isdisjoint({"or", "than", "还 是", "或", "比"})
@@ -314,6 +319,8 @@ def _is_follow_up_wish(s: Signals) -> bool:
     is_change = bool(s.fields or s.relative or s.statement.relaxed or s.takes_back)
     if r.has("asks_of_it") and s.pointed_at:
         return False
+    if s.statement.relaxed and s.previous is not None and not is_asked:
+        return True
     has_cue = r.has_any("what_if", "refine", "add") and (s.previous is not None or s.yes_no is None)
     return is_change and has_cue and not is_asked and not s.weighs_techniques
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
@@ -23,6 +23,8 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "priority": ("priority", "max_latency_s", "max_first_token_s", "min_tokens_per_s"),
     "candidates": ("candidates", "vendors", "excluded_vendors"),
     "task": ("task",),
+    "reasoning": ("reasoning",),
+    "origins": ("origins", "excluded_origins"),
 }
 _KIND_OF_UNIT = {
     "gib": "hardware",
@@ -31,20 +33,32 @@ _KIND_OF_UNIT = {
     "char": "context",
     "page": "context",
 }
+_KIND_OF_TRAIT = {
+    "origin": "origins",
+    "nationality": "origins",
+    "demonym": "origins",
+    "vendor": "candidates",
+    "licence": "licences",
+    "thinking": "reasoning",
+    "modality": "modalities",
+    "hosting": "hosting",
+    "priority": "priority",
+}
 _REACH = 6
 _NEAR = 3
 _CLOSE = 1
 _TOWARDS = frozenset({"到", "至", "成", "to", "为"})
 """放宽到 24G: a new limit, not none."""
 _ADJECTIVES = frozenset({"any", "whatever", "任 意", "任 何"})
-_TRAITS = frozenset({"finetune", "hosting", "quantization", "modalities", "priority", "task"})
+_TRAITS = frozenset({"finetune", "hosting", "quantization", "modalities", "priority", "task", "reasoning"})
 """Fields whose words also say what is wanted: "any open-source model", "no fine-tuning" relax nothing."""
 
 
 def relaxed_fields(reading: Reading) -> frozenset[str]:
     """Fields of Requirements that the turn says do not matter any more."""
     named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
-    relaxed = {field for match in named for field in FIELDS_OF[match.value]}
+    kinds = {match.value for match in named} | set(_not_needed(reading))
+    relaxed = {field for kind in kinds for field in FIELDS_OF[kind]}
     languages = reading.stated("language")
     if languages and all(is_forgotten(reading, match) for match in languages):
         relaxed.add("languages")
@@ -59,9 +73,22 @@ def is_forgotten(reading: Reading, match: Match) -> bool:
 
 def relaxed_amounts(reading: Reading, quantities: Sequence[Quantity]) -> frozenset[str]:
     """Fields of "without the 24 GB limit": an amount denied, as a limit."""
-    denied = [q for q in quantities if q.is_negated and reading.after(q.end, "limit_word", 2)]
+    denied = [q for q in quantities if reading.after(q.end, "limit_word", 2) and _is_lifted(reading, q)]
     kinds = {_KIND_OF_UNIT.get(str(q.unit), "size" if q.scale in ("b", "亿") else "") for q in denied}
     return frozenset(field for kind in kinds if kind for field in FIELDS_OF[kind])
+
+
+def _is_lifted(reading: Reading, amount: Quantity) -> bool:
+    """ "Without the 24 GB limit", "scrap the 8B cap", "8B 的上限去掉"."""
+    return amount.is_negated or reading.near(amount.start, amount.end, "relax", _REACH) is not None
+
+
+def _not_needed(reading: Reading) -> Iterator[str]:
+    """ "It doesn't have to be European": a trait that was asked for and is a must no more."""
+    for cue in reading.all("need_not"):
+        for category, kind in _KIND_OF_TRAIT.items():
+            if reading.after(cue.end, category, _REACH) is not None:
+                yield kind
 
 
 def _is_relaxed(reading: Reading, word: Match) -> bool:

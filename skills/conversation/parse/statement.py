@@ -120,6 +120,8 @@ def _fields(
     quantizations = read_quantizations(reading)
     if len(quantizations) == 1:
         fields["quantization"] = quantizations[0]
+    if "reasoning" in relaxed and fields.get("task") == "reasoning":
+        del fields["task"]
     for clash in found:
         fields |= clash.fields
     kept = {field for field in fields if field not in relaxed or field.startswith("excluded_")}
