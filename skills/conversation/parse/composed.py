@@ -13,7 +13,10 @@ _WEIGHED_WITHIN = 2
 _DENIED_WITHIN = 5
 _ALLOWED_WITHIN = 2
 _LEFT_OUT_WITHIN = 4
+_MADE_WITHIN = 3
+_CONCEDED_WITHIN = 5
 _ASKED_WITHIN = 4
+_NOTHING = frozenset({"nothing", "none", "no data", "no"})
 _WISHES = frozenset({"hosting", "language", "licence", "task", "priority", "modality", "quantization"})
 
 
@@ -26,8 +29,10 @@ def compose(reading: Reading) -> Reading:
         *_left_out(reading),
         *_thrown_out(reading),
         *_makers(reading),
+        *_made(reading),
     )
-    matches = [_allowed(reading, match) for match in reading.matches if not _was_assumed(reading, match)]
+    kept = [m for m in reading.matches if not _was_assumed(reading, m) and not _is_conceded(reading, m)]
+    matches = [_allowed(reading, match) for match in kept]
     return replace(reading, matches=(*matches, *composed))
 
 
@@ -75,7 +80,8 @@ def _guarded(reading: Reading) -> Iterator[Match]:
     for leaving in reading.all("leaves"):
         thing = reading.before(leaving.start, "guarded", _DENIED_WITHIN + 2)
         denial = reading.before(leaving.start, "negation", _DENIED_WITHIN)
-        if thing is not None and denial is not None and thing.end <= denial.start:
+        is_nothing = denial is not None and reading.gap(denial.start, denial.end) in _NOTHING
+        if denial is not None and (is_nothing or (thing is not None and thing.end <= denial.start)):
             yield Match("hosting", "self", denial.start, leaving.end)
 
 
@@ -99,6 +105,24 @@ def _makers(reading: Reading) -> Iterator[Match]:
     for name in reading.all("maker_name"):
         if reading.before(name.start, "maker_lead", 0) is not None:
             yield Match("vendor", name.value, name.start, name.end)
+
+
+def _made(reading: Reading) -> Iterator[Match]:
+    """ "Writes short stories": the task is what is made."""
+    for thing in reading.all("made"):
+        if reading.before(thing.start, "makes", _MADE_WITHIN) is not None:
+            yield Match("task", thing.value, thing.start, thing.end)
+
+
+def _is_conceded(reading: Reading, match: Match) -> bool:
+    """ "什么许可证都可以", "多贵都行" ask nothing."""
+    if match.category not in ("which", "how_much", "define"):
+        return False
+    following = reading.tokens[match.end - 1 : match.end + _CONCEDED_WITHIN]
+    is_asked = (
+        not any(token.text == "都" for token in following) or reading.gap(match.start, match.end) == "都"
+    )
+    return not is_asked and any(m.start >= match.start for m in reading.all("relax"))
 
 
 def _was_assumed(reading: Reading, match: Match) -> bool:

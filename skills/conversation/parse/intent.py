@@ -198,7 +198,8 @@ def _asks_for_facts(s: Signals) -> bool:
     """ "context length of Qwen3-8B and Qwen3-4B", "can phi-4 read images": facts of models that are named."""
     r = s.reading
     found = fact_matches(r.tokens)
-    names_some = s.names_models or bool(s.statement.ranks)
+    is_asked = s.asks_knowledge or s.is_question or opens_question(r.tokens)
+    names_some = s.names_models or (bool(s.statement.ranks) and is_asked)
     if not found or not names_some or s.asks_choice is not None or s.statement.dataset is not None:
         return False
     if r.has_any("what_if", "refine", "add", "why") or s.takes_back or _orders_job(s, found):
@@ -206,7 +207,7 @@ def _asks_for_facts(s: Signals) -> bool:
     if r.has("compare") and all(m.value in _COMPARED and m.category != "names" for m in found):
         return False
     is_plain = not _has_limits(s) and "task" not in s.fields
-    return is_plain or s.asks_knowledge or s.is_question or opens_question(r.tokens)
+    return is_plain or is_asked
 
 
 def _orders_job(s: Signals, found: Sequence[Match]) -> bool:

@@ -20,7 +20,9 @@ def read_makers(reading: Reading) -> dict[str, Any]:
     for run in _runs(reading, reading.all("vendor")):
         if _is_measure(reading, run[0]) or reading.at(run[0].start, "licence"):
             continue
-        if any(reading.is_negated(vendor.start) for vendor in run):
+        lead = reading.before(run[0].start, "place_lead", 0)
+        is_none = lead is not None and lead.value == "none"
+        if is_none or any(reading.is_negated(vendor.start) for vendor in run):
             denied += run
         elif _is_wanted(reading, run):
             wanted += run

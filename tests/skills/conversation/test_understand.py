@@ -18,7 +18,22 @@ from skills.conversation.request import Request, Requirements, Turn
 from skills.conversation.understand import understand
 from skills.help import help_for
 
-TURNS = yaml.safe_load(Path(__file__).with_name("turns.yaml").read_text(encoding="utf-8"))
+
+def read_turns() -> dict[str, Any]:
+    """All files of turns as one: lists and threads are joined, the first says the rest."""
+    here = Path(__file__).parent
+    first, *more = (
+        yaml.safe_load((here / name).read_text(encoding="utf-8"))
+        for name in ("turns.yaml", "turns_fresh.yaml")
+    )
+    for content in more:
+        first["threads"] |= content["threads"]
+        first["turns"] += content["turns"]
+        first["parity"] += content["parity"]
+    return cast(dict[str, Any], first)
+
+
+TURNS = read_turns()
 NAMES = ModelNames.from_ids(TURNS["models"])
 SHOWN = tuple(TURNS["shown"])
 
