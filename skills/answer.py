@@ -9,7 +9,7 @@ from index.bilingual import Bilingual
 from skills import facts, measured
 from skills.conversation.answer import Answer
 from skills.conversation.parse.asked import facts_asked
-from skills.conversation.parse.reading import read_turn
+from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.statement import state
 from skills.conversation.request import Request
 from skills.decline import WORDS as NOT_KNOWN
@@ -23,7 +23,7 @@ _LOOKED_AT = 5
 
 def run(request: Request, desk: Desk) -> Answer:
     """Tell what was measured, or look the models up that are named, or quote the passages that answer."""
-    statement = state(read_turn(request.turn.text), desk.names, (), ())
+    statement = state(read_message(request.turn.text), desk.names, (), ())
     request = _without_benchmarks(request, desk)
     if set(facts_asked(statement.reading.tokens)) - {"scores"}:
         refuse_unknown(request, desk)

@@ -12,9 +12,9 @@ from index.records import Measurement
 from skills.cited import Sources
 from skills.conversation.answer import Answer
 from skills.conversation.parse.asked import asks_how_it_did, asks_of_the_past, recalled
+from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.lexicon import load
 from skills.conversation.parse.periods import Period, names_period, read_period
-from skills.conversation.parse.reading import read_turn
 from skills.conversation.parse.statement import Statement, state
 from skills.conversation.request import Request
 from skills.desk import Desk
@@ -119,7 +119,7 @@ def _goes_on(request: Request, statement: Statement, desk: Desk) -> Statement | 
     last = desk.threads.last(request.turn.thread)
     if last is None or last.request.skill != "answer" or not asks_of_the_past(last.request.turn.text):
         return None
-    return state(read_turn(last.request.turn.text), desk.names, (), ())
+    return state(read_message(last.request.turn.text), desk.names, (), ())
 
 
 def _metric(text: str) -> str | None:

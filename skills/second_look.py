@@ -5,7 +5,8 @@ The rules know how people ask for models; what else they may ask is known by the
 
 from __future__ import annotations
 
-from skills.conversation.parse.reading import read_turn
+from skills.conversation.parse.composed import read_message
+from skills.conversation.parse.intent import asks_whether_some_model_does
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.statement import state
 from skills.conversation.request import Request
@@ -34,13 +35,13 @@ def second_look(request: Request, desk: Desk) -> Request:
 def _is_doubtful(request: Request, desk: Desk) -> bool:
     if request.skill not in ("decline", "clarify", "recommend") or not request.turn.text.strip():
         return False
-    signals = Signals(state(read_turn(request.turn.text), desk.names, (), ()), None, (), ())
+    signals = Signals(state(read_message(request.turn.text), desk.names, (), ()), None, (), ())
     is_question = signals.asks_knowledge or signals.is_question
     if request.skill == "decline":
         return is_question or not signals.reading.has_any("injection", "secret")
     if request.skill == "clarify":
         return signals.asks_choice is None or signals.n_words > _SHORT
-    if request.is_follow_up or signals.asks_choice is not None:
+    if request.is_follow_up or signals.asks_choice is not None or asks_whether_some_model_does(signals):
         return False
     return signals.asks_knowledge or (
         _SAID_IN_PASSING.issuperset(request.changed)

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from skills.conversation.models_named import Mention, ModelNames
-from skills.conversation.parse.composed import compose
+from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.conflicts import is_closed, quote
 from skills.conversation.parse.followup import Merged, merge
 from skills.conversation.parse.intent import choose_skill
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.names import size_in_name
 from skills.conversation.parse.pointers import named_sample
-from skills.conversation.parse.reading import Reading, read_turn
+from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.statement import Statement, ids_of, state
 from skills.conversation.request import Conflict, Request, Requirements, SkillName, Turn
@@ -45,7 +45,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     recommended, best first.
     """
     recent = _recent(previous)
-    statement = state(compose(read_turn(turn.text)), names, shown, recent)
+    statement = state(read_message(turn.text), names, shown, recent)
     signals = Signals(statement, previous, shown, recent)
     skill = choose_skill(signals)
     merged = merge(signals, skill, _fields_for(skill, signals))

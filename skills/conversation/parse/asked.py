@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.periods import names_period, period_positions
 from skills.conversation.parse.phrases import Match, Phrasebook, phrasebook_of
-from skills.conversation.parse.reading import read_turn
 from skills.conversation.parse.statement import Statement
 from skills.conversation.parse.text import Token
 
@@ -62,7 +62,7 @@ def asks_how_it_did(statement: Statement) -> bool:
 
 def asks_of_the_past(text: str) -> bool:
     """Whether an earlier turn asked for what was measured, so that "and this month?" goes on with it."""
-    tokens = read_turn(text).tokens
+    tokens = read_message(text).tokens
     return bool(phrasebook_of("measured").find(tokens)) or names_period(tokens)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
-from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.reading import Reading, read_turn
 
 _WEIGHED_WITHIN = 2
 _DENIED_WITHIN = 5
@@ -20,8 +20,12 @@ _NOTHING = frozenset({"nothing", "none", "no data", "no"})
 _WISHES = frozenset({"hosting", "language", "licence", "task", "priority", "modality", "quantization"})
 
 
-def compose(reading: Reading) -> Reading:
-    """The reading with what its phrases mean together."""
+def read_message(raw: str) -> Reading:
+    """Normalise, mend and look up one message, and put together what its phrases mean."""
+    return _composed(read_turn(raw))
+
+
+def _composed(reading: Reading) -> Reading:
     composed = (
         *_denied_licences(reading),
         *_weighed(reading),

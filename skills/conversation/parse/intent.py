@@ -291,7 +291,7 @@ def _is_knowledge(s: Signals) -> bool:
         return False
     if s.previous is not None and _adopts(s):
         return False
-    if _asks_whether_some_model_does(s):
+    if asks_whether_some_model_does(s):
         return False
     wants_how = s.reading.has("how") and not s.reading.has_any("evaluate", "finetune", "how_much", "define")
     if wants_how and "task" in s.fields and _has_limits(s) and not s.names_models:
@@ -304,7 +304,7 @@ def _is_knowledge(s: Signals) -> bool:
     return s.is_ours or is_about_shown or is_about_work or is_about_licences
 
 
-def _asks_whether_some_model_does(s: Signals) -> bool:
+def asks_whether_some_model_does(s: Signals) -> bool:
     """ "I have a 3070, can it do German chat?": a task and a machine, and no model named, ask for one."""
     is_asked = s.yes_no is not None and not s.reading.has_any("define", "how", "how_much", "why")
     has_machine = not {"gpus", "max_memory_gib"}.isdisjoint(s.fields) and "task" in s.fields

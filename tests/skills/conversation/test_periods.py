@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
+from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.periods import read_period
-from skills.conversation.parse.reading import read_turn
 
 TODAY = date(2026, 1, 14)
 
@@ -35,7 +35,7 @@ TODAY = date(2026, 1, 14)
     ],
 )
 def test_a_span_of_time_is_its_first_and_last_day(text: str, first: str, last: str) -> None:
-    period = read_period(read_turn(text).tokens, TODAY)
+    period = read_period(read_message(text).tokens, TODAY)
     assert period is not None
     assert (period.first.isoformat(), period.last.isoformat()) == (first, last)
 
@@ -44,4 +44,4 @@ def test_a_span_of_time_is_its_first_and_last_day(text: str, first: str, last: s
     "text", ["what have we measured so far", "may I see it", "2026-13-45", "最近测过什么"]
 )
 def test_no_span_of_time_is_invented(text: str) -> None:
-    assert read_period(read_turn(text).tokens, TODAY) is None
+    assert read_period(read_message(text).tokens, TODAY) is None
