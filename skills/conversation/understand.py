@@ -119,7 +119,9 @@ def _recent(previous: Request | None) -> tuple[str, ...]:
 
 
 def _dataset(skill: SkillName, statement: Statement) -> str | None:
-    """A file, or the sample by name: for a job, any mention of it is meant."""
+    """A file, or the sample by name: for a job, any mention of it is meant; for a choice it is what they work on."""
+    if skill == "recommend" and statement.dataset is not None and "." not in statement.dataset:
+        return None
     return statement.dataset or (named_sample(statement.reading, is_certain=True) if skill in _JOBS else None)
 
 

@@ -36,7 +36,7 @@ def _composed(reading: Reading) -> Reading:
         *_made(reading),
     )
     kept = [m for m in reading.matches if not _was_assumed(reading, m) and not _is_conceded(reading, m)]
-    matches = [_allowed(reading, match) for match in kept]
+    matches = [_allowed(reading, match) for match in kept if not _is_dismissed(reading, match)]
     return replace(reading, matches=(*matches, *composed))
 
 
@@ -93,8 +93,12 @@ def _left_out(reading: Reading) -> Iterator[Match]:
     """ "Leave Qwen out of it": the verb denies what stands between its parts."""
     for verb in reading.all("leave"):
         particle = reading.after(verb.end, "out", _LEFT_OUT_WITHIN)
-        if particle is not None and particle.start > verb.end:
-            yield Match("negation", "not", verb.start, verb.end)
+        if particle is None or particle.start == verb.end:
+            continue
+        joints = words("text", "list_joints")
+        between = [i for i in range(verb.end, particle.start) if reading.tokens[i].text in joints]
+        for at in (verb.start, *between):
+            yield Match("negation", "not", at, at + 1)
 
 
 def _thrown_out(reading: Reading) -> Iterator[Match]:
@@ -127,6 +131,12 @@ def _is_conceded(reading: Reading, match: Match) -> bool:
         not any(token.text == "都" for token in following) or reading.gap(match.start, match.end) == "都"
     )
     return not is_asked and any(m.start >= match.start for m in reading.all("relax"))
+
+
+def _is_dismissed(reading: Reading, match: Match) -> bool:
+    """ "便宜不重要了": a priority that is one no more."""
+    after = reading.after(match.end, "weighs", 1) if match.category == "priority" else None
+    return after is not None and after.value == "free"
 
 
 def _was_assumed(reading: Reading, match: Match) -> bool:

@@ -15,6 +15,7 @@ from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus
 
 _MOST_DEVICES = 4096
+_OWNER_REACH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,9 @@ def read_hardware(reading: Reading, quantities: Sequence[Quantity]) -> dict[str,
 
 def _device_matches(scene: _Scene) -> list[Match]:
     """Named devices; "laptop", "CPU" and "Mac" only where nothing says more."""
-    found = [match for match in scene.reading.stated("gpu") if _is_meant(scene, match)]
+    found = [
+        match for match in scene.reading.stated("gpu") if _is_meant(scene, match) and _is_theirs(scene, match)
+    ]
     named = [match for match in found if not _fact(match.value, "is_generic")]
     has_gpu_words = _speaks_of_gpus(scene, found) or _kinds_of_memory(scene) & {"vram"}
     generic = [match for match in found if match.value != "CPU" or not has_gpu_words]
@@ -72,11 +75,28 @@ def _is_meant(scene: _Scene, match: Match) -> bool:
     return bool(scene.memories) or any(m.value == "Apple silicon" for m in scene.reading.all("gpu"))
 
 
+def _is_theirs(scene: _Scene, match: Match) -> bool:
+    """False for what a competitor has."""
+    return scene.reading.before(match.start, "others", _OWNER_REACH) is None
+
+
+def _lost(scene: _Scene) -> int:
+    """How many they have no more: "two 4090s but I sold one", "卖掉一张"."""
+    for verb in scene.reading.all("lost"):
+        for quantity in scene.quantities:
+            if _is_count(quantity) and 0 <= quantity.start - verb.end <= 1:
+                return int(quantity.value)
+    return 0
+
+
 def _device(scene: _Scene, match: Match) -> _Device:
     memory = _memory_of(scene, match)
     count = _count_before(scene, memory.start if memory and memory.end <= match.start else match.start)
     if count is None:
-        count = _count_after(scene, memory.end if memory and memory.start >= match.end else match.end)
+        count = _count_after(scene, match.end)
+    if count is None and memory is not None and memory.start >= match.end:
+        count = _count_after(scene, memory.end)
+    count = _count_in_all(scene) if count is None else max(count - _lost(scene), 1)
     known = _fact(match.value, "memory_gib")
     memory_gib = _gib(memory) if memory else known
     if memory and _is_total(scene, memory):
@@ -89,7 +109,9 @@ def _memory_of(scene: _Scene, match: Match) -> Quantity | None:
     for memory in scene.memories:
         if _linked(scene, match.end, memory.start) or _linked(scene, memory.end, match.start):
             return memory
-    return scene.memories[0] if scene.memories and _fact(match.value, "memory_gib") is None else None
+    each = next((m for m in scene.memories if scene.reading.before(m.start, "each", 1)), None)
+    is_open = bool(scene.memories) and _fact(match.value, "memory_gib") is None
+    return each or (scene.memories[0] if is_open else None)
 
 
 def _of_devices(scene: _Scene, devices: Sequence[_Device]) -> dict[str, Any]:
@@ -129,6 +151,18 @@ def _count_before(scene: _Scene, position: int) -> int | None:
     for quantity in reversed(scene.quantities):
         if _is_count(quantity) and quantity.end <= position and _linked(scene, quantity.end, position):
             return int(quantity.value) * _machines(scene, quantity.start)
+    return None
+
+
+def _count_in_all(scene: _Scene) -> int | None:
+    """ "昇腾 910B，一共 16 张": the number stands apart, with a word for the whole."""
+    for quantity in scene.quantities:
+        if (
+            quantity.unit == "gpu"
+            and _is_count(quantity)
+            and scene.reading.before(quantity.start, "total", 0)
+        ):
+            return int(quantity.value)
     return None
 
 

@@ -79,6 +79,8 @@ def _counts_things(reading: Reading, quantity: Quantity) -> bool:
 def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
     """`min_params_b` and `max_params_b`."""
     sizes = [q for q in quantities if not q.is_negated and is_param_count(reading, q)]
+    bounded = [q for q in sizes if q.bound in ("min", "max")]
+    sizes = bounded or sizes
     lows = [_low(q) for q in sizes if q.bound != "max"]
     highs = [_high(q) for q in sizes if q.bound != "min"]
     fields: dict[str, Any] = {}

@@ -101,8 +101,15 @@ def _places(reading: Reading) -> Iterator[tuple[list[Match], bool]]:
         is_denied = any(reading.is_negated(match.start) for match in run)
         lead = reading.before(start, "place_lead", 1)
         is_denied = is_denied or (lead is not None and lead.value == "none")
-        if lead or reading.after(end, "place_tail", 1) or (is_denied and reading.after(end, "model_noun", 1)):
+        is_sure = lead or reading.after(end, "place_tail", 1)
+        if is_sure or (is_denied and (reading.after(end, "model_noun", 1) or _stands_alone(reading, end))):
             yield run, is_denied
+
+
+def _stands_alone(reading: Reading, end: int) -> bool:
+    """不要俄罗斯的: the noun that would follow is understood."""
+    following = [token.text for token in reading.tokens[end : end + 2]]
+    return following[:1] == ["的"] and (len(following) == 1 or not reading.same_clause(end + 1, end + 2))
 
 
 def _values(matches: list[Match]) -> tuple[str, ...]:

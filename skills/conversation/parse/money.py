@@ -110,13 +110,17 @@ def monthly_usd(reading: Reading, amount: Quantity) -> float | None:
     """Dollars a month. A budget without a period is taken as a monthly one."""
     period = _period(reading, amount)
     if period is None:
-        has_word = reading.before(amount.start, "budget_word", 5) or reading.after(
-            amount.end, "budget_word", 3
-        )
-        return usd(amount) if has_word else None
+        word = reading.before(amount.start, "budget_word", 5) or reading.after(amount.end, "budget_word", 3)
+        is_limit = word is not None and (amount.bound == "max" or not _is_price_word(reading, word))
+        return usd(amount) if is_limit else None
     if period.value in _SHORT_PERIODS:
         return None
     return usd(amount) * _months(period)
+
+
+def _is_price_word(reading: Reading, word: Match) -> bool:
+    """ "Our server cost 40,000": what something cost is no budget, "it may cost at most 500" is."""
+    return reading.gap(word.start, word.end) in ("cost", "costs", "pay", "花", "成本", "费用")
 
 
 def _volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget: bool) -> Money:
@@ -154,6 +158,9 @@ def _requests(reading: Reading, quantities: Sequence[Quantity], tokens: Sequence
 
 def _period(reading: Reading, quantity: Quantity) -> Match | None:
     """ "a month" after the quantity, or "每月" and "monthly" before it, nearest first."""
+    inside = [m for m in reading.all("period") if quantity.start <= m.start and m.end <= quantity.end]
+    if inside:
+        return inside[0]
     after = reading.after(quantity.end, "period", _REACH_AFTER)
     if after is not None and not _has_quantity_between(reading, quantity.end, after.start):
         return after

@@ -35,6 +35,8 @@ PHRASE_LEXICONS = (
 _END = ""
 _PHRASE_TOKEN = re.compile(r"(\s*)([a-z]+n't|[a-z]+\*?|\d+(?:\.\d+)?|[\u3400-\u9fff]|\S)")
 _MIN_PREFIX = 3
+_MIN_STEM = 5
+"""A shorter stem, as of "cod*", says too little to take "codin" for a word that is spelt right."""
 _MAX_FILLERS = 3
 _KEPT_INSIDE = frozenset({"model_noun", "pronoun", "job_number_lead"})
 """An "open model" says how it is hosted and is still a model."""
@@ -83,7 +85,8 @@ class Phrasebook:
 
     def knows(self, word: str) -> bool:
         """True when some phrase holds this word, or a prefix of it."""
-        return word in self.vocabulary or any(key in self._prefixes for key in _prefix_keys(word))
+        known_stems = (key for key in _prefix_keys(word) if len(key) > _MIN_STEM)
+        return word in self.vocabulary or any(key in self._prefixes for key in known_stems)
 
     def _add(self, category: str, value: str, phrase: str) -> None:
         node = self._root

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from skills.conversation.parse.hardware import read_hardware
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
@@ -27,11 +28,23 @@ _TOWARDS = frozenset({"to", "at", "到", "至", "成", "为"})
 def read_relative(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
     """Fields of `held` as this turn changes them by a factor, a percentage or a difference."""
     fields: dict[str, Any] = {}
+    if held.gpus is not None and held.gpus.name in reading.denied("gpu"):
+        fields |= _replaced(reading, quantities, held.gpus.count)
     if reading.stated("one_more") and held.gpus is not None:
         fields |= _cards(held, (held.gpus.count + 1) / held.gpus.count)
     for match, factor in [*_factors(reading), *_percentages(reading, quantities)]:
         fields |= _scaled(reading, match, factor, held)
     return fields | _shifted(reading, quantities, held)
+
+
+def _replaced(reading: Reading, quantities: Sequence[Quantity], count: int) -> dict[str, Any]:
+    """ "Not 4090s, they're 3090s": as many as before of another kind."""
+    stated = read_hardware(reading, quantities)
+    gpus = stated.get("gpus")
+    if gpus is None or gpus.count != 1:
+        return {}
+    memory = {"max_memory_gib": count * gpus.memory_gib} if gpus.memory_gib else {}
+    return {"gpus": gpus.model_copy(update={"count": count}), **memory}
 
 
 def _factors(reading: Reading) -> Iterator[tuple[Match, float]]:

@@ -97,6 +97,8 @@ def read_licences(reading: Reading) -> tuple[str, ...] | None:
     """Licence ids in the order of mention. "Commercial" adds nothing beside a list of licences."""
     groups = load("licences")["groups"]
     named = [licence for value in reading.values("licence") for licence in groups.get(value, [value])]
+    if any(reading.is_negated(m.start) for m in reading.all("not_a_licence", "research")):
+        named.append("commercial")
     exact = [licence for licence in dict.fromkeys(named) if licence != "commercial"]
     return tuple(exact or named) or None
 
