@@ -5,6 +5,8 @@ The rules know how people ask for models; what else they may ask is known by the
 
 from __future__ import annotations
 
+import re
+
 from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.intent import asks_whether_some_model_does
 from skills.conversation.parse.signals import Signals
@@ -13,6 +15,12 @@ from skills.conversation.request import Request
 from skills.desk import Desk
 
 _LOOKED_AT = 5
+_CODE = re.compile(
+    r"^\s*(def \w+\(|class \w+[(:]|import \w+|from \w+ import|#include|function \w*\(|select .+ from )"
+    r"|^\s*(for|if|while) ?\(|[;{}]\s*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""What begins or ends a line of a program: pasted code asks nothing by itself."""
 _SHORT = 6
 """Words of a wish for a model that says nothing about what for."""
 _WISHES = frozenset({"task", "languages", "modalities"})
@@ -38,6 +46,8 @@ def _is_doubtful(request: Request, desk: Desk) -> bool:
     signals = Signals(state(read_message(request.turn.text), desk.names, (), ()), None, (), ())
     is_question = signals.asks_knowledge or signals.is_question
     if request.skill == "decline":
+        if _CODE.search(request.turn.text) and not is_question:
+            return False
         return is_question or not signals.reading.has_any("injection", "secret")
     if request.skill == "clarify":
         return signals.asks_choice is None or signals.n_words > _SHORT
