@@ -151,7 +151,7 @@ def _allowed(reading: Reading, match: Match) -> Match:
     if (match.category, match.value) != ("hosting", "api"):
         return match
     may = reading.before(match.start, "may", 1)
-    between = reading.tokens[may.end : match.end] if may else ()
+    between = reading.tokens[max(may.start - 1, 0) : match.end] if may else ()
     if (
         may
         and not reading.is_negated(match.start)
