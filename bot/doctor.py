@@ -12,6 +12,7 @@ from index.bilingual import Bilingual, Language
 from index.catalogue import Catalogue
 from index.errors import ShortlistError
 from index.store import open_store
+from skills.chat_model import ChatFailed, ConfiguredChat
 
 _MARKS = {"ok": "✓", "missing": "–", "wrong": "✗"}
 
@@ -37,6 +38,7 @@ def examine() -> list[Finding]:
         _store(settings),
         _catalogue(),
         *(_package(name, use) for name, use in _PACKAGES),
+        _chat_model(settings),
         *_slack(settings),
     ]
 
@@ -113,6 +115,32 @@ def _package(name: str, use: Bilingual) -> Finding:
             f"not installed ({use.en}). Run `make setup`.", f"未安装（{use.zh}）。请运行 `make setup`。"
         ),
     )
+
+
+def _chat_model(settings: Settings) -> Finding:
+    """Whether the optional chat model is configured, and answers."""
+    name = "SHORTLIST_CHAT_MODEL"
+    if settings.chat_model is None:
+        message = Bilingual(
+            "not set; answers are worded without a chat model", "未设置；回答不经聊天模型措辞"
+        )
+        return Finding(name, "missing", message)
+    model = settings.chat_model
+    try:
+        chat = ConfiguredChat(model, settings.chat_base_url, settings.chat_timeout_s)
+        has_answered = any(True for _ in chat.stream("Answer in one word.", "Are you there?"))
+    except ShortlistError as error:
+        return Finding(name, "wrong", error.message)
+    except ChatFailed as error:
+        kind = str(error).partition(":")[0]
+        message = Bilingual(
+            f"{model} does not answer ({kind}). Check SHORTLIST_CHAT_BASE_URL and the provider's key.",
+            f"{model} 没有回答（{kind}）。请检查 SHORTLIST_CHAT_BASE_URL 和服务商的密钥。",
+        )
+        return Finding(name, "wrong", message)
+    if not has_answered:
+        return Finding(name, "wrong", Bilingual(f"{model} says nothing", f"{model} 的回答为空"))
+    return Finding(name, "ok", Bilingual(f"{model} answers", f"{model} 有回答"))
 
 
 def _slack(settings: Settings) -> list[Finding]:

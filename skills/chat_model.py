@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 Values = TypeVar("Values", bound=BaseModel)
+Item = TypeVar("Item")
 _MOST_TOKENS = 700
+_FOR_FILLING, _FOR_WORDING = 0.3, 0.7
+"""Shares of the time-out, so that a turn that does both does not exceed it."""
 _MOST_CHARS = 6_000
 """What a model says after this is not read: it has lost its way."""
 
@@ -56,13 +61,11 @@ class ConfiguredChat:
 
     def stream(self, system: str, prompt: str) -> Iterator[str]:
         """Yield the answer piece by piece, as long as the time lasts."""
-        ends_at = time.monotonic() + self.timeout_s
         length = 0
         try:
-            for chunk in self._model.stream([("system", system), ("human", prompt)]):
+            said = self._model.stream([("system", system), ("human", prompt)])
+            for chunk in _within(self.timeout_s * _FOR_WORDING, said):
                 _refuse_cut(chunk)
-                if time.monotonic() > ends_at:
-                    raise ChatFailed(f"no whole answer within {self.timeout_s:g} s")
                 text = str(chunk.text)
                 length += len(text)
                 if length > _MOST_CHARS:
@@ -77,7 +80,11 @@ class ConfiguredChat:
     def values(self, system: str, prompt: str, shape: type[Values]) -> Values:
         """Return an answer in this shape."""
         try:
-            found = self._model.with_structured_output(shape).invoke([("system", system), ("human", prompt)])
+            asked = self._model.with_structured_output(shape)
+            answers = (asked.invoke(messages) for messages in [[("system", system), ("human", prompt)]])
+            found = next(_within(self.timeout_s * _FOR_FILLING, answers))
+        except ChatFailed:
+            raise
         except Exception as error:  # each provider's library raises its own
             raise ChatFailed(_in_a_line(error)) from error
         if not isinstance(found, shape):
@@ -101,6 +108,37 @@ class ConfiguredChat:
         ) as error:  # whatever the library of a provider raises for a wrong name or a missing key
             raise _bad_setting(self.name, _in_a_line(error), _in_a_line(error)) from error
         return model
+
+
+def _within(timeout_s: float, items: Iterator[Item]) -> Iterator[Item]:
+    """What comes within the time, each as it comes. A library's own time-out is only for the wait between two pieces."""
+    arrived: SimpleQueue[tuple[Literal["item", "end", "error"], Any]] = SimpleQueue()
+    is_given_up = Event()
+
+    def read() -> None:
+        try:
+            for item in items:
+                arrived.put(("item", item))
+                if is_given_up.is_set():
+                    return
+            arrived.put(("end", None))
+        except BaseException as error:  # raised again where it is waited for
+            arrived.put(("error", error))
+
+    ends_at = time.monotonic() + timeout_s
+    Thread(target=read, name="chat model", daemon=True).start()
+    try:
+        while True:
+            kind, value = arrived.get(timeout=max(0.0, ends_at - time.monotonic()))
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    except Empty:
+        raise ChatFailed(f"no whole answer within {timeout_s:g} s") from None
+    finally:
+        is_given_up.set()
 
 
 def _refuse_cut(chunk: Any) -> None:

@@ -17,8 +17,8 @@ _ASPECTS: tuple[tuple[str, str, int], ...] = (
     (r"\b(?:more|most) expensive\b|\bcosts (?:more|most)\b|\bdear(?:er|est)\b|\bcostlier\b|\b(?:higher|highest) (?:cost|price)|[更最]贵|成本[^，。；]{0,24}?[更最]高|成本高", "cost", 1),
     (r"\b(?:less|least|lower|lowest) (?:\w+ )?(?:memory|vram)|\bsmall(?:er|est) (?:memory|footprint)|(?:显存|内存)\S{0,4}[更最]?[少小低省]|[更最]省显存|[更最]少\S{0,2}显存", "vram", -1),
     (r"\b(?:more|most|higher|highest) (?:\w+ )?(?:memory|vram)|(?:显存|内存)\S{0,4}[更最]?[多大高]|[更最]多\S{0,2}显存", "vram", 1),
-    (r"\b(?:better|higher|highest|best) (?:\w+ )?(?:quality|score)|\bscores? (?:higher|highest|better|best)\b|质量[^，。；]{0,24}?[更最][高好]|得分[更最]?高", "quality", 1),
-    (r"\b(?:worse|lower|lowest|worst) (?:\w+ )?(?:quality|score)|\bscores? (?:lower|lowest|worse|worst)\b|质量[^，。；]{0,24}?[更最][低差]|得分[更最]?低", "quality", -1),
+    (r"\b(?:better|higher|highest|best) (?:\w+ )?(?:quality|score)|\bscores? (?:higher|highest|better|best)\b|质量[^，。；]{0,24}?[更最][高好]|质量[^，。；]{0,24}?高于|质量比[^，。；]{0,24}?高|得分[更最]?高", "quality", 1),
+    (r"\b(?:worse|lower|lowest|worst) (?:\w+ )?(?:quality|score)|\bscores? (?:lower|lowest|worse|worst)\b|质量[^，。；]{0,24}?[更最][低差]|质量[^，。；]{0,24}?低于|质量比[^，。；]{0,24}?低|得分[更最]?低", "quality", -1),
     (r"\bfast(?:er|est)\b|\bquick(?:er|est)\b|(?:速度)?[更最]快", "speed", 1),
     (r"\bslow(?:er|est)\b|(?:速度)?[更最]慢", "speed", -1),
     (r"\b(?:longer|longest|larger|largest|bigger) context|上下文[更最]?长", "context", 1),
@@ -34,8 +34,8 @@ _COMPILED = [
     (re.compile(pattern, re.IGNORECASE | re.ASCII), aspect, sign) for pattern, aspect, sign in _ASPECTS
 ]
 _FIRST = re.compile(
-    r"\b(?:best|the better|first (?:place|choice|in)|ranks? (?:first|highest)|is first|comes? first|top (?:pick|choice|model|option)|winner|wins|leads|recommend(?:ed)?|pick is|go with|choose|number one|no\. 1)\b"
-    r"|最好|最优(?!概率|的?概率)|首选|第一(?![个步次点])|排第一|推荐|胜出|领先|最合适|最适合",
+    r"\b(?:best|the better|first (?:place|choice|in)|ranks? (?:first|highest)|is first|comes? first|top (?:pick|choice|model|option)|winner|wins|leads|picks?|suggestion is|recommend(?:ed)?|pick is|go with|choose|number one|no\. 1)\b"
+    r"|最好|最优(?!概率|的?概率)|首选|第一(?![个步次点])|排第一|推荐|胜出|领先|最合适|更适合|最适合|建议选",
     re.IGNORECASE | re.ASCII,
 )
 _NOT_FIRST = re.compile(
@@ -77,7 +77,16 @@ _DIFFERENCE = re.compile(
     r"\b(?:less|more|fewer|ahead|behind|difference|differ|apart|gap|higher|lower|saves?|extra|points?)\b|差|少|多|高出|低|省|相差",
     re.IGNORECASE | re.ASCII,
 )
+_COMPARATIVE = re.compile(
+    r"\b(?:more|less) (?!than|room|memory|tokens|parameters|likely|expensive)\w+|更(?!新|合|好|强|高|低|大|小|长|短|适合|推荐)[\u4e00-\u9fff]",
+    re.IGNORECASE | re.ASCII,
+)
 _CLOSE = 0.06
+
+
+def compares_wrongly(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> bool:
+    """More, less, twice, the most: otherwise than the figures say."""
+    return wrong_comparison(sentence, parts, evidence) or wrong_ratio(sentence, parts, evidence)
 
 
 def wrong_comparison(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> bool:
@@ -90,6 +99,8 @@ def wrong_comparison(sentence: str, parts: Sequence[Clause], evidence: Evidence)
         return False
     if _DOES_NOT_FIT.search(sentence) and not _DOES_NOT_FIT.search(evidence.text):
         return True
+    if _compares_something_else(sentence, evidence):
+        return True
     subject = next(iter(parts[0].models), None) if parts else None
     if _SUPERLATIVE.search(sentence) and not any(p.search(sentence) for p, _, _ in _COMPILED):
         return not all(m.group().lower() in evidence.text for m in _SUPERLATIVE.finditer(sentence))
@@ -97,6 +108,20 @@ def wrong_comparison(sentence: str, parts: Sequence[Clause], evidence: Evidence)
         _wrong_aspect(sentence, named, subject, by_id)
         or _wrong_first(parts, evidence.recommendations)
         or _wrong_better(sentence, named, by_id)
+    )
+
+
+def _compares_something_else(sentence: str, evidence: Evidence) -> bool:
+    """More of what no figure is of: more natural, 幻觉更多."""
+    known = [
+        m.span()
+        for p in (*(p for p, _, _ in _COMPILED), _FIRST, _BETTER, _WORSE)
+        for m in p.finditer(sentence)
+    ]
+    return any(
+        not any(start < m.end() and m.start() < end for start, end in known)
+        and m.group().lower() not in evidence.text
+        for m in _COMPARATIVE.finditer(sentence)
     )
 
 
@@ -154,7 +179,7 @@ def _is_more(
     ahead = [any(sign * (a - b) > 0 for a, b in zip(own, theirs, strict=False)) for theirs in compared]
     level = [any(a == b for a, b in zip(own, theirs, strict=False)) for theirs in compared]
     if is_most:
-        return all(a or b for a, b in zip(ahead, level, strict=True))
+        return any(ahead) and all(a or b for a, b in zip(ahead, level, strict=True))
     return all(ahead) if others else any(ahead)
 
 
@@ -204,9 +229,9 @@ def _wrong_better(
 def wrong_ratio(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> bool:
     """Twice, half, a third: neither said by the evidence nor a ratio of two of its figures about these models."""
     for match in _RATIO.finditer(sentence):
-        if match.group().lower() in evidence.text:
-            continue
         wanted = _RATIOS[str(match.lastgroup)]
+        if any(_RATIOS[str(m.lastgroup)] == wanted for m in _RATIO.finditer(evidence.text)):
+            continue
         if not is_ratio(wanted, sentence, parts, evidence):
             return True
     return False
@@ -234,8 +259,10 @@ def is_ratio(wanted: float, sentence: str, parts: Sequence[Clause], evidence: Ev
 
 def is_difference(claim: Quantity, sentence: str, parts: Sequence[Clause], evidence: Evidence) -> bool:
     """Whether the number is the difference of two figures of one kind, of two models that the sentence names."""
-    models = _about(parts)
-    if len(models) < 2 or not _DIFFERENCE.search(sentence) or not claim.unit:
+    models = _about(parts) | subject_of(parts)
+    if not claim.unit and "quality" not in labels(sentence)["figure"]:
+        return False
+    if len(models) < 2 or not _DIFFERENCE.search(sentence):
         return False
     scale = claim.values[0] / claim.shown if claim.shown else 1.0
     return any(

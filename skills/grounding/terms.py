@@ -10,6 +10,8 @@ from pathlib import Path
 import Stemmer
 import yaml
 
+from skills.grounding.concepts import unified
+
 MARK = re.compile(r"\[(\d{1,3})\]")
 HAN = re.compile(r"[\u3400-\u9fff]")
 NEGATION = re.compile(
@@ -17,6 +19,7 @@ NEGATION = re.compile(
     r"|不(?!同|过|少|断|妨|仅|但|足|大于|超过|少于|低于)|没有?|无法|无需|未|非(?!常)|别|勿|难以",
     re.IGNORECASE | re.ASCII,
 )
+TO_YOU = re.compile(r"\byou(?:r|rs)?\b|\basked\b|\bwant|你|您|要求", re.IGNORECASE | re.ASCII)
 _LICENCES = (
     (r"apache(?:[- ]?licen[cs]e)?,?(?:[- ]?(?:v|version)?\s?(\d(?:\.\d)?))?(?!\w)", "apache"),
     (r"(?:modified|修改版)[- ]?mit\b", "modified-mit"),
@@ -59,7 +62,7 @@ _LABEL = {
 }
 ANTONYMS: tuple[tuple[str, str], ...] = (
     (r"\b(?:higher|highest)\b|[更最]高|越高|升高", r"\b(?:lower|lowest)\b|[更最]低|越低|降低"),
-    (r"\b(?:increases?|raises?|rises?|grows?|doubles?)\b|增加|提高|变大|增大|扩大|翻倍|加倍", r"\b(?:decreases?|reduces?|falls?|shrinks?|halves)\b|减少|降低|变小|减半|缩小"),
+    (r"\b(?:increases?|raises?|rises?|grows?|doubles?)\b|增加|提高|变大|增大|扩大|翻倍|加倍", r"\b(?:decreases?|reduces?|falls?|shrinks?|halves)\b|减少|降低|变小|减小|减半|缩小"),
     (r"\b(?:more|most)\b|[更最]多|越多", r"\b(?:less|least|fewer|fewest)\b|[更最]少|越少"),
     (r"\b(?:larger|largest|bigger|biggest)\b|[更最]大|越大", r"\b(?:smaller|smallest)\b|[更最]小|越小"),
     (r"\b(?:longer|longest|long)\b|[更最]长|越长", r"\b(?:shorter|shortest|short)\b|[更最]短|越短"),
@@ -76,6 +79,10 @@ ANTONYMS: tuple[tuple[str, str], ...] = (
 _ANTONYM = [
     (re.compile(a, re.IGNORECASE | re.ASCII), re.compile(b, re.IGNORECASE | re.ASCII)) for a, b in ANTONYMS
 ]
+_LETTER = re.compile(
+    r"(?<![A-Za-z0-9])[B-HJ-Z](?![A-Za-z0-9])|\bmodel A\b|\bA (?=predicts|uses|is|has)|(?<=for )A\b|(?<=[\u4e00-\u9fff，；])\s?A(?=\s?[\u4e00-\u9fff])"
+)
+"""The A and B of an example."""
 FORBIDDEN = re.compile(
     r"<[@#!][^>]*>|(?<![\w.])@(?:channel|here|everyone|[a-z][\w.-]{1,30})|<[a-z/!][^>]*>|!\[|\]\(|```|\bjavascript:|\bdata:"
     r"|(?<![\w./<])/[a-z][a-z-]{2,}\b|[\w.+-]+@[\w-]+\.[a-z]{2,}|\\u[0-9a-f]{4}|[\u200b-\u200f\u202a-\u202e\u2060-\u2069]",
@@ -86,7 +93,7 @@ ORDERS = re.compile(
     r"\b(?:ignore|disregard|forget)\b.{0,40}\b(?:instruction|rule|previous|above|prompt)|\bsystem prompt\b|\bas an ai\b|\bas instructed\b"
     r"|(?:^\W*|[.!?:;,]\s+|\b(?:please|must|should|to|and|then)\s+)(?:click|visit|log ?in|sign up|subscribe|download|wire|send|paste|reply with|contact|email|call|run|execute|install|type|enter|disable|delete|approve|pay)\b"
     r"|\b(?:password|token to|api key|secret|credential)|\b(?:hacked|pwned|jailbreak)"
-    r"|忽略.{0,12}(?:指令|规则|以上|之前)|系统提示|点击|访问|登录|下载|发送|粘贴|密码|密钥|执行|运行|安装|汇款|转账|联系|回复",
+    r"|忽略.{0,12}(?:指令|规则|以上|之前)|系统提示|点击|访问|登录|购买|再?买一|下载|发送|粘贴|密码|密钥|执行|运行|安装|汇款|转账|联系|回复",
     re.IGNORECASE | re.ASCII,
 )
 REFUSAL = re.compile(
@@ -99,20 +106,21 @@ WEIGHTY = re.compile(
     r"|state[- ]of[- ]the[- ]art|sota|world\w*|fastest|leading|proven|always|never|everyone|perfect\w*|unbeatable|outperform\w*"
     r"|beats?|surpass\w*|increas\w*|decreas\w*|reduc\w*|rais(?:e|es|ing)|lowers|improv\w*|doubles|halves|worsen\w*|support\w*|lack\w*|rose|fell|grew|dropp?ed|trained|released|developed|made by|created by|images?|audio|video|multilingual|benchmark\w*|experts?"
     r"|stud(?:y|ies)|research\w*|users?|customers?|popular|recommended by|endors\w*|measured|tested|verified|deprecated|banned"
-    r"|unlimited|real[- ]time|open[- ]source\w*|offline|backdoor|malware|lawsuit)\b"
-    r"|支持|缺少|缺乏|越[长短高低大小多少快慢好差]|增大|减小|增加|减少|缩小|扩大|提高|降低|翻倍|减半|商用|商业|免费|保证|认证|官方|合法|安全|隐私|世界|领先|最先进|永远|总是|完美|击败|超越|训练|发布|开发|图像|图片|音频|视频|多语言"
-    r"|专家|研究|用户|客户|流行|实测|测试|验证|禁止|无限|实时|开源|离线|后门|起诉|奖",
+    r"|unlimited|together|per (?:day|week|month|year)|(?-i:only(?= [A-Z]))|real[- ]time|open[- ]source\w*|offline|backdoor|malware|lawsuit)\b"
+    r"|每[天日周月年]|只有(?=\s*[A-Za-z])|支持|缺少|缺乏|越[长短高低大小多少快慢好差]|增大|减小|增加|减少|缩小|扩大|提高|降低|翻倍|减半|商用|商业|免费|保证|认证|官方|合法|安全|隐私|世界|领先|最先进|永远|总是|完美|击败|超越|训练|发布|开发|图像|图片|音频|视频|多语言"
+    r"|专家|研究|用户|客户|流行|实测|测试|验证|禁止|无限|所有.{0,3}都|实时|开源|离线|后门|起诉|奖",
     re.IGNORECASE | re.ASCII,
 )
 _FOLDER = Path(__file__).parent
 _WORDS = yaml.safe_load((_FOLDER / "words.yaml").read_text(encoding="utf-8"))
 _STOP = frozenset(_WORDS["stop"].split())
 _GLUE = frozenset(_WORDS["glue"].split())
+GENERIC = frozenset(_WORDS["generic"].split())
 _WORD = re.compile(r"[a-z][a-z']+", re.IGNORECASE | re.ASCII)
 _stemmer = Stemmer.Stemmer("english")
 _ZH_GLUE = re.compile(
     r"百分之[零〇一二两三四五六七八九十百点]+|[零〇一二两三四五六七八九十百千万亿]{2,}|[的了在是和与或也都就把被对为以及而但则因此所以如果那么可以需要能够会要有这那它其该您你我们个种些等约大概左右上下中里从到比更最很较仅只还再又并且即便若等于属于来说一]"
-    r"|模型|推荐|选择|首选|排名|排在|第[一二三四五]|适合|满足|条件|要求|结果|证据|来源|数据|例如|比如|因为|由于|不过|然而|同样|使用|采用|占用|达到|左右|大约|其中|另外|此外|目前|之后"
+    r"|模型|推荐|选择|首选|排名|排在|第[一二三四五]|适合|满足|条件|要求|结果|证据|来源|数据|例如|比如|因为|由于|不过|然而|同样|使用|采用|占用|达到|左右|大约|其中|另外|此外|目前|之后|概率|可能性?|占|得了?|分(?![一-龥])|条|每|单|共|其|另|因|由|以|相同|一样"
 )
 
 
@@ -157,6 +165,11 @@ def labels(text: str) -> dict[str, frozenset[str]]:
     return {kind: frozenset(n for n, p in of.items() if p.search(text)) for kind, of in _LABEL.items()}
 
 
+def is_said_alike(word: str, text: str) -> bool:
+    """The text has a word of the same side of a pair of opposites: shrinks for reduces."""
+    return any(side.search(word) and side.search(text) for pair in _ANTONYM for side in pair)
+
+
 def contradicts(claim: str, known: str) -> bool:
     """The claim says one word of a pair of opposites where the evidence says the other."""
     pairs = [*_ANTONYM, *((b, a) for a, b in _ANTONYM)]
@@ -169,7 +182,18 @@ def contradicts(claim: str, known: str) -> bool:
 @lru_cache(maxsize=4096)
 def content(text: str) -> frozenset[str]:
     """What a text is about: stems of its English words and pairs of its Chinese characters, without glue."""
+    text = unified(text)
     words = (w.lower().removesuffix("'s") for w in _WORD.findall(text))
     stems = _stemmer.stemWords([w for w in words if len(w) > 2 and w not in _STOP and w not in _GLUE])
     runs = re.findall(r"[\u3400-\u9fff]+", _ZH_GLUE.sub(" ", text))
     return frozenset(stems) | {run[i : i + 2] for run in runs for i in range(max(1, len(run) - 1))}
+
+
+def share(words: frozenset[str], of: frozenset[str]) -> float:
+    """Share of the words that are among the others."""
+    return len(words & of) / len(words) if words else 0.0
+
+
+def letters_in(text: str) -> frozenset[str]:
+    """The A and B of an example that a text speaks of."""
+    return frozenset(found.strip()[-1] for found in _LETTER.findall(text))

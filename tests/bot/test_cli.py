@@ -170,6 +170,13 @@ def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     done = shortlist(tmp_path, "doctor")
     assert done.returncode == 0
     assert "SLACK_BOT_TOKEN: not set" in done.stdout
+    assert "SHORTLIST_CHAT_MODEL: not set" in done.stdout
+
+
+def test_doctor_says_that_the_chat_model_does_not_answer(tmp_path: Path) -> None:
+    server = {"SHORTLIST_CHAT_BASE_URL": "http://127.0.0.1:9", "OPENAI_API_KEY": "sk-test"}
+    done = shortlist(tmp_path, "doctor", SHORTLIST_CHAT_MODEL="openai:words", **server)
+    assert "openai:words does not answer" in done.stdout
 
 
 def test_footprint_adds_up(tmp_path: Path) -> None:

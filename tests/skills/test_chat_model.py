@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from bot.app import build_desk, open_chat_model
 from bot.settings import Settings
 from index.errors import BadSetting
-from skills.chat_model import ConfiguredChat
+from skills.chat_model import ChatFailed, ConfiguredChat, _within
 from skills.conversation.answer import Answer
 from skills.conversation.request import Turn
 from skills.desk import Desk
@@ -241,3 +242,8 @@ def test_a_provider_that_is_not_there_costs_only_the_wording(
 def test_without_a_chat_model_nothing_of_it_is_loaded() -> None:
     code = "import sys, skills.pipeline, bot.app; sys.exit('langchain_openai' in sys.modules or 'openai' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_piece_that_never_comes_is_not_waited_for() -> None:
+    with pytest.raises(ChatFailed, match="no whole answer"):
+        list(_within(0.05, iter(Event().wait, True)))

@@ -44,6 +44,29 @@ def test_there_are_enough_answers_of_both_kinds_and_languages() -> None:
     assert sum(script["about"].endswith("_zh") for script in SCRIPTS) >= 15
 
 
+def counted(name: str) -> tuple[float, float]:
+    """Shares of the true sentences that are kept, and of the lies that get through."""
+    kept: dict[bool, list[bool]] = {True: [], False: []}
+    for script in scripted(name):
+        text = check(text_of(script), evidence_about(script["about"])).text
+        for is_true, sentence in said(script):
+            kept[is_true].append(sentence.strip() in text)
+    return sum(kept[True]) / len(kept[True]), sum(kept[False]) / len(kept[False])
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("fresh_seen", 0.9, 0.05), ("fresh_unseen", 0.69, 0.2)])
+def test_fresh_answers_fare_no_worse_than_they_did(name: str, least: float, most: float) -> None:
+    true_kept, lies_kept = counted(name)
+    assert true_kept >= least
+    assert lies_kept <= most
+
+
+@pytest.mark.xfail(reason="lies in the words of the evidence still get through on fresh answers", strict=True)
+@pytest.mark.parametrize("name", ["fresh_seen", "fresh_unseen"])
+def test_no_lie_is_kept_in_fresh_answers(name: str) -> None:
+    assert counted(name)[1] == 0
+
+
 @pytest.mark.parametrize(
     "name", ["recommend_en", "compare_en", "compare_zh", "knowledge_en", "knowledge_zh", "facts_en"]
 )

@@ -16,8 +16,8 @@ from skills.grounding import Evidence, evidence_of
 FOLDER = Path(__file__).parent / "worded"
 
 
-def scripted() -> list[dict[str, Any]]:
-    return list(_yaml("scripted"))
+def scripted(name: str = "scripted") -> list[dict[str, Any]]:
+    return list(_yaml(name))
 
 
 def answer_about(name: str) -> Answer:
