@@ -1,6 +1,6 @@
 """Compare the memory formulas with published measurements: mean and worst error by use, precision and source.
 
-`python benchmarks/footprint.py [memory.csv]`
+`python benchmarks/footprint.py [--rows] [memory.csv]`; with `--rows` every row as a Markdown table.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Literal
 
 from index.catalogue import Catalogue
-from index.footprint import Footprint, Method, TuningPlan, serving, tuning_by
+from index.footprint import RESERVED_GIB, Method, TuningPlan, serving, tuning_by
 from index.records import ModelFact
 
 DEFAULT = Path("../shared/data/catalogue/memory.csv")
@@ -35,6 +36,7 @@ FORMAT_OF = {
 METHOD_OF: Mapping[str, Method] = {"lora": "lora", "qlora": "qlora", "full": "full"}
 
 Row = Mapping[str, str]
+_KV_8_BIT = "+kv-int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,33 @@ class Bench:
 
     name: str
     tuning: TuningPlan = field(default_factory=TuningPlan)
+    by_method: Mapping[str, TuningPlan] = field(default_factory=dict)
+    """Where it ran each method under another framework."""
     context_tokens: int = 256
+    cache_copies: int = 1
+    """2 where the cache was lengthened by copying it at each token, so that old and new are held."""
+    process_gib: float = 0.0
+    """What the measurement counts beside the allocator: the CUDA context."""
+    fitted: tuple[str, ...] = ("",)
+    """Parts of the ids of the models whose tuning rows the constants were fitted on; "" is all of them.
+    Those of serving were chosen with every row in view."""
 
 
 BENCHES = {
     "qwen.readthedocs.io": Bench("Qwen3 docs"),
-    "QwenLM/Qwen": Bench("Qwen1 README", TuningPlan(rank=64)),
+    "QwenLM/Qwen": Bench(
+        "Qwen1 README",
+        by_method={
+            "lora": TuningPlan(rank=64, state_bytes=20, engine_gib=1.5),
+            "qlora": TuningPlan(
+                rank=64, weight_format="gptq-int4", logit_bytes=7, state_bytes=24, engine_gib=2.5
+            ),
+            "full": TuningPlan(logit_bytes=6, engine_gib=12),
+        },
+        cache_copies=2,
+        process_gib=RESERVED_GIB,
+        fitted=("1_8B", "14B"),
+    ),
     "litgpt": Bench("litgpt", TuningPlan(rank=8, checkpointing=False, adapted="attention")),
     "method_comparison": Bench("peft MetaMathQA", TuningPlan(checkpointing=False, adapted="attention")),
 }
@@ -62,6 +85,10 @@ class Comparison:
     model: str
     measured_gib: float
     estimated_gib: float
+    what: str
+    """Length, batch and rank, where the row states them."""
+    is_fitted: bool
+    """Whether constants were fitted with this row in view; the others are held out."""
 
     @property
     def error_frac(self) -> float:
@@ -83,29 +110,33 @@ def why_skipped(row: Row) -> str | None:
         or "offload" in hardware,
         "pure 16-bit training": "full-finetuning" in hardware,
         "sequence length not stated": row["mode"] != "serve" and not row["context_or_seq_tokens"],
-        "quantized KV cache or 32-bit or fp4": "kv-int8" in row["precision"]
-        or row["precision"] in {"fp32", "fp4", "fp4-dq"},
+        "32-bit or fp4": row["precision"] in {"fp32", "fp4", "fp4-dq"},
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def estimate(row: Row, model: ModelFact, bench: Bench) -> Footprint | None:
-    """The formulas' answer to the question that the row measured."""
+def estimate(row: Row, model: ModelFact, bench: Bench) -> float | None:
+    """The formulas' answer to the question that the row measured, in GiB."""
     tokens = int(row["context_or_seq_tokens"] or bench.context_tokens)
     batch = int(row["batch"] or 1)
     if row["mode"] == "serve":
-        precision = (
-            "int8" if (bench.name, row["precision"]) == ("litgpt", "int8") else FORMAT_OF[row["precision"]]
-        )
-        return serving(model, quantization=precision, context_tokens=tokens, batch=batch)
+        name = row["precision"].removesuffix(_KV_8_BIT)
+        precision = "int8" if (bench.name, name) == ("litgpt", "int8") else FORMAT_OF[name]
+        kv_bits: Literal[16, 8] = 8 if row["precision"].endswith(_KV_8_BIT) else 16
+        need = serving(model, quantization=precision, context_tokens=tokens, batch=batch, kv_bits=kv_bits)
+        if need is None:
+            return None
+        return need.total_gib + (bench.cache_copies - 1) * need.kv_cache_gib + bench.process_gib
+    stated = bench.by_method.get(row["mode"], bench.tuning)
     plan = replace(
-        bench.tuning,
+        stated,
         method=METHOD_OF[row["mode"]],
         seq_tokens=tokens,
         batch=batch,
-        rank=int(row["lora_rank"] or bench.tuning.rank),
+        rank=int(row["lora_rank"] or stated.rank),
     )
-    return tuning_by(model, plan)
+    footprint = tuning_by(model, plan)
+    return None if footprint is None else footprint.total_gib
 
 
 def compare(rows: list[Row], catalogue: Catalogue, skipped: Counter[str]) -> Iterator[Comparison]:
@@ -116,8 +147,8 @@ def compare(rows: list[Row], catalogue: Catalogue, skipped: Counter[str]) -> Ite
         if reason is not None or bench is None:
             skipped[reason or "source without a stated set-up"] += 1
             continue
-        footprint = estimate(row, catalogue.models[row["model_id"]], bench)
-        if footprint is None:
+        estimated_gib = estimate(row, catalogue.models[row["model_id"]], bench)
+        if estimated_gib is None:
             skipped["model size unknown"] += 1
             continue
         yield Comparison(
@@ -128,16 +159,41 @@ def compare(rows: list[Row], catalogue: Catalogue, skipped: Counter[str]) -> Ite
             ),
             model=row["model_id"],
             measured_gib=float(row["measured_gib"]),
-            estimated_gib=footprint.total_gib,
+            estimated_gib=estimated_gib,
+            what=_setting(row),
+            is_fitted=row["mode"] == "serve" or any(part in row["model_id"] for part in bench.fitted),
         )
+
+
+def _setting(row: Row) -> str:
+    parts = ((row["context_or_seq_tokens"], "tokens"), (row["batch"], "at once"), (row["lora_rank"], "rank"))
+    return ", ".join(f"{value} {unit}" for value, unit in parts if value)
+
+
+def print_rows(comparisons: list[Comparison]) -> None:
+    """Print every row as a line of a Markdown table."""
+    print("| use | source | model | setting | measured GiB | computed GiB | error | rows |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for item in comparisons:
+        _use, bench, precision = item.group
+        figures = f"{item.measured_gib:.2f} | {item.estimated_gib:.2f} | {item.error_frac:+.1%}"
+        kept = "fitted" if item.is_fitted else "held out"
+        print(f"| {precision} | {bench} | {item.model} | {item.what} | {figures} | {kept} |")
 
 
 def report(comparisons: list[Comparison]) -> None:
     """Print one line a group, then one a use."""
     groups: dict[tuple[str, str, str], list[Comparison]] = defaultdict(list)
     for item in comparisons:
-        use, bench, precision = item.group
-        for key in (item.group, (use, bench, "all"), (use, "all", precision), (use, "all", "all")):
+        use, bench, _precision = item.group
+        kept = "fitted on" if item.is_fitted else "held out"
+        for key in (
+            item.group,
+            (use, bench, "all"),
+            (use, bench, kept),
+            (use, "all", kept),
+            (use, "all", "all"),
+        ):
             groups[key].append(item)
     print(f"{'use':6} {'source':16} {'precision':16} rows    mean    bias   worst  worst row")
     for key in sorted(groups):
@@ -152,11 +208,16 @@ def report(comparisons: list[Comparison]) -> None:
 
 def main() -> None:
     """Compare with the table given as argument."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT
+    named = [argument for argument in sys.argv[1:] if argument != "--rows"]
+    path = Path(named[0]) if named else DEFAULT
     with path.open(encoding="utf-8", newline="") as lines:
         rows: list[Row] = list(csv.DictReader(lines))
     skipped: Counter[str] = Counter()
-    report(list(compare(rows, Catalogue.load(), skipped)))
+    comparisons = list(compare(rows, Catalogue.load(), skipped))
+    if "--rows" in sys.argv:
+        print_rows(comparisons)
+        return
+    report(comparisons)
     for reason, count in skipped.most_common():
         print(f"left out {count}: {reason}")
 

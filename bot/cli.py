@@ -7,12 +7,13 @@ Exit codes: 0 done, 1 the job or question failed, 2 bad usage or bad input.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.console import Output, guarded
-from bot.subcommands import catalogue, evaluate, finetune, index, jobs, measure
+from bot.subcommands import catalogue, evaluate, finetune, index, jobs, measure, race
 
 app = typer.Typer(
     name="shortlist",
@@ -28,6 +29,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("finetune")(finetune.finetune)
 app.command("footprint")(measure.footprint)
 app.command("compare")(measure.compare)
+app.command("race")(race.race)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -37,13 +39,14 @@ def ask(
     text: Annotated[str, typer.Argument(help="What to ask, in English or Chinese.")],
     thread: Annotated[str | None, typer.Option(help="Continue this conversation.")] = None,
     user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    chart: Annotated[Path | None, typer.Option(help="Draw cost against quality into this PNG file.")] = None,
     json: Json = False,
 ) -> None:
     """Ask one question."""
     from bot.conversation import ask_once  # noqa: PLC0415  keeps `--help` quick
 
     with guarded(Output(json=json), text=text) as output:
-        ask_once(text, thread=thread, person=user, output=output)
+        ask_once(text, thread=thread, person=user, output=output, chart_file=chart)
 
 
 @app.command()

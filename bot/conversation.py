@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 
 from bot.app import build_desk, configure_logging
 from bot.console import Output
@@ -12,12 +13,13 @@ from bot.render.json import answer_json
 from bot.settings import read_settings
 from bot.watch import watch
 from index.bilingual import Bilingual
-from index.errors import ShortlistError
+from index.errors import BadInput, ShortlistError
 from skills.conversation.answer import Answer
 from skills.conversation.language import language_of
 from skills.conversation.request import Turn
 from skills.desk import Desk
 from skills.pipeline import reply
+from skills.recommend import chart
 from skills.report import result_markdown
 
 GREETING = Bilingual(
@@ -27,8 +29,10 @@ GREETING = Bilingual(
 )
 
 
-def ask_once(text: str, *, thread: str | None, person: str, output: Output) -> None:
-    """Answer one question and print it."""
+def ask_once(
+    text: str, *, thread: str | None, person: str, output: Output, chart_file: Path | None = None
+) -> None:
+    """Answer one question and print it; draw the candidates into `chart_file` when one is named."""
     settings = read_settings()
     configure_logging(settings)
     desk = build_desk(settings)
@@ -36,6 +40,21 @@ def ask_once(text: str, *, thread: str | None, person: str, output: Output) -> N
     if answer.jobs:
         desk.jobs.ensure_worker()
     output.emit(answer_json(answer), answer.text)
+    if chart_file is not None:
+        _write_chart(answer, desk, chart_file)
+
+
+def _write_chart(answer: Answer, desk: Desk, file: Path) -> None:
+    picture = chart(answer, desk)
+    try:
+        file.write_bytes(picture)
+    except OSError:
+        raise BadInput(
+            Bilingual(
+                f"I cannot write the chart to {file}. Name a file in a folder that exists.",
+                f"无法把图写到 {file}。请给出已有目录中的文件名。",
+            )
+        ) from None
 
 
 def converse(*, thread: str | None, person: str, output: Output, lines: Iterable[str]) -> None:

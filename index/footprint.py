@@ -29,6 +29,8 @@ _TIED_UP_TO_B = 4.5
 _MLA_ROPE_DIM = 64
 _ASSUMED_VOCABULARY = 150_000
 _ENCODERS = frozenset({"embedding", "encoder"})
+_KV_8_BIT_FRAC = 0.516
+"""An 8-bit cache beside a 16-bit one: half, and a scale and a zero point for each head of 128."""
 _KV_KIB_PER_ROOT_B = 64.0
 """KV cache per token, in KiB per square root of (active) billions: three in four known models need less."""
 
@@ -99,10 +101,23 @@ class TuningPlan:
     """Recompute activations in the backward pass and keep only each layer's input."""
     adapted: Literal["all-linear", "attention"] = "all-linear"
     """Where the adapters sit: on every linear layer, or on queries and values only."""
+    weight_format: str | None = None
+    """How the frozen weights are kept; None is nf4 for qlora and 16 bits for the others."""
+    logit_bytes: float = 14
+    """Per token and word of the vocabulary. 14: logits with 32-bit copies and gradient; about 7 where all is 16-bit."""
+    state_bytes: float = 16
+    """Per adapter parameter: the parameter, its gradient, and Adam's two moments in 32 bits."""
+    engine_gib: float = 0.5
+    """What the framework keeps: buckets, workspaces, and the CUDA context where a measurement counts it."""
 
 
 def serving(
-    model: ModelFact, *, quantization: str = "none", context_tokens: int = 8192, batch: int = 1
+    model: ModelFact,
+    *,
+    quantization: str = "none",
+    context_tokens: int = 8192,
+    batch: int = 1,
+    kv_bits: Literal[16, 8] = 16,
 ) -> Footprint | None:
     """Memory to generate with `batch` requests of `context_tokens` each; None when the size is unknown."""
     weight_format = format_of(model, quantization)
@@ -110,7 +125,7 @@ def serving(
         return None
     weights = _weights(model, weight_format)
     cache = kv_cache(model, context_tokens)
-    kv_bytes = cache.bytes * batch
+    kv_bytes = cache.bytes * batch * (_KV_8_BIT_FRAC if kv_bits == 8 else 1.0)
     return _footprint(
         model,
         weights=weights.bytes,
@@ -141,7 +156,7 @@ def tuning_by(model: ModelFact, plan: TuningPlan) -> Footprint | None:
     """Memory to tune a model by `plan`; None when the size is unknown."""
     if model.params_b is None:
         return None
-    weight_format = FORMATS["nf4" if plan.method == "qlora" else "bf16"]
+    weight_format = FORMATS[plan.weight_format or ("nf4" if plan.method == "qlora" else "bf16")]
     weights = _weights(model, weight_format)
     shape = _layer_shape(model)
     trained = model.params_b * 1e9 if plan.method == "full" else _adapter_params(model, shape, plan)
@@ -151,8 +166,8 @@ def tuning_by(model: ModelFact, plan: TuningPlan) -> Footprint | None:
         weights=weights.bytes,
         activations=_tuning_activations(model, shape, plan),
         adapters=0.0 if is_full else 4 * trained,
-        optimizer=(16 if is_full else 12) * trained,
-        overhead=_TUNING_OVERHEAD_GIB * GIB + _working_copy(model, weight_format),
+        optimizer=(16 if is_full else plan.state_bytes - 4) * trained,
+        overhead=plan.engine_gib * GIB + _working_copy(model, weight_format),
         notes=(*weights.notes, *shape.notes, _OPTIMIZER_NOTE[is_full]),
     )
 
@@ -252,7 +267,7 @@ def _embeddings(model: ModelFact) -> tuple[float, bool, tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     tied = True if model.kind in _ENCODERS else model.tied_embeddings
     if tied is None:
-        tied = params_b <= _TIED_UP_TO_B
+        tied = params_b <= _TIED_UP_TO_B and not model.id.startswith(_UNTIED_IDS)
         notes = (f"embeddings assumed {'tied' if tied else 'untied'} at this size",)
     if model.vocab_size and model.hidden_size:
         return model.vocab_size * model.hidden_size, tied, notes
@@ -268,7 +283,6 @@ def _working_copy(model: ModelFact, weight_format: WeightFormat) -> float:
     return 2 * max(embedding, 4.0 * (model.hidden_size or 0) ** 2)
 
 
-_TUNING_OVERHEAD_GIB = 0.5
 _OPTIMIZER_NOTE = {
     False: "adapters in 32 bits with Adam",
     True: "mixed precision Adam: 18 bytes a parameter; pure 16-bit training takes 8",
@@ -318,7 +332,7 @@ def _adapter_params(model: ModelFact, layer: _Layer, plan: TuningPlan) -> float:
 
 
 def _tuning_activations(model: ModelFact, layer: _Layer, plan: TuningPlan) -> float:
-    """Bytes kept for the backward pass, plus the logits with their 32-bit copies and gradient."""
+    """Bytes kept for the backward pass, plus the logits with their copies and gradient."""
     tokens = plan.seq_tokens * plan.batch
     keeps_inputs = plan.adapted == "all-linear" or plan.method != "lora"
     ratio = layer.inner / layer.hidden
@@ -331,7 +345,7 @@ def _tuning_activations(model: ModelFact, layer: _Layer, plan: TuningPlan) -> fl
     else:
         kept = tokens * per_token_layer * layer.count
     vocabulary = 0 if model.kind in _ENCODERS else model.vocab_size or _ASSUMED_VOCABULARY
-    return kept + 14 * tokens * vocabulary
+    return kept + plan.logit_bytes * tokens * vocabulary
 
 
 def _has_plain_mlp(model: ModelFact) -> bool:
@@ -339,6 +353,8 @@ def _has_plain_mlp(model: ModelFact) -> bool:
     return model.kind == "encoder" or model.id.startswith(_PLAIN_MLP_IDS)
 
 
+_UNTIED_IDS = ("microsoft/phi-1", "microsoft/phi-2", "stabilityai/stablelm-base-alpha")
+"""Small, and yet with an output head of their own."""
 _PLAIN_MLP_IDS = (
     "microsoft/phi-1",
     "microsoft/phi-2",

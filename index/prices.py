@@ -1,16 +1,17 @@
 """Turn a model, and perhaps an accelerator, into what its tokens cost: list prices or a self-hosted estimate.
 
-Hosted prices come from the data inside genai-prices; nothing here goes to the network. Self-hosted figures
-are estimates from bandwidth and arithmetic, and each carries its formula and assumptions in `basis`.
+Hosted prices come from the data inside genai-prices, unless `use_prices` put a refreshed or a team's own price
+in force; nothing here goes to the network. Self-hosted figures are estimates from bandwidth and arithmetic, and
+each carries its formula and assumptions in `basis`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 
 from genai_prices.data_snapshot import get_snapshot
@@ -24,12 +25,15 @@ from index.records import ModelFact, Source
 __all__ = [
     "GpuFact",
     "HostingCost",
+    "PriceList",
     "TokenPrice",
     "decode_tokens_per_s",
     "find_gpu",
     "gpus",
     "hosted_price",
     "self_hosted_usd_per_mtok",
+    "shipped_prices",
+    "use_prices",
 ]
 
 DEFAULT_CONTEXT_TOKENS = 2048
@@ -98,10 +102,24 @@ class HostingCost:
     basis: Bilingual
 
 
+_in_force: Mapping[str, TokenPrice] = {}
+
+
+def use_prices(prices: Mapping[str, TokenPrice]) -> None:
+    """Put these prices before the package's own, in the whole process; an empty mapping undoes it."""
+    global _in_force  # noqa: PLW0603 - one process serves one home, and every reckoning must use its prices
+    _in_force = dict(prices)
+
+
 def hosted_price(model_id: str) -> TokenPrice | None:
-    """The list price of a model: its maker's own, else the lowest that anybody asks; None if unknown."""
-    offers = list(_makers_offer(model_id)) or _offers_by_id(model_id)
-    return min(offers, key=TokenPrice.blended_usd_per_mtok) if offers else None
+    """The price of a model: the one in force, else its maker's own, else the lowest asked; None if unknown."""
+    return _in_force.get(model_id) or shipped_prices().price(model_id)
+
+
+@cache
+def shipped_prices() -> PriceList:
+    """The prices that travel with genai-prices."""
+    return PriceList(get_snapshot().providers, label=f"genai-prices {version('genai-prices')}")
 
 
 def decode_tokens_per_s(
@@ -147,47 +165,67 @@ def self_hosted_usd_per_mtok(
     )
 
 
-def _makers_offer(model_id: str) -> Iterable[TokenPrice]:
-    organisation, _, name = model_id.partition("/")
-    provider = _providers().get(_PROVIDER_OF.get(organisation, organisation))
-    if provider is not None:
-        model = provider.find_model(_NAMED_AS.get(organisation, "{name}").format(name=name))
-        if model is not None:
-            yield from _offer(model_id, provider, model)
+class PriceList:
+    """What all providers ask, ready to be looked up by a catalogue id."""
 
+    def __init__(self, providers: Sequence[Provider], *, label: str) -> None:
+        self._providers = {provider.id: provider for provider in providers}
+        self._label = label
+        self._by_id: dict[str, dict[str, list[ModelInfo]]] = {}
+        for provider in providers:
+            models = self._by_id[provider.id] = {}
+            for model in provider.models:
+                models.setdefault(model.id.casefold(), []).append(model)
+        self._found: dict[str, TokenPrice | None] = {}
 
-@cache
-def _offers_by_id(model_id: str) -> tuple[TokenPrice, ...]:
-    """Offers of everybody who lists the model under its own id."""
-    organisation, _, name = model_id.partition("/")
-    router = f"{_OPENROUTER_NAME_OF.get(organisation, organisation)}/{name}".casefold()
-    return tuple(
-        offer
-        for provider in _providers().values()
-        for model in _models_by_id(provider.id).get(
-            router if provider.id == "openrouter" else model_id.casefold(), ()
+    def price(self, model_id: str) -> TokenPrice | None:
+        """The list price of a model: its maker's own, else the lowest that anybody asks; None if unknown."""
+        if model_id not in self._found:
+            offers = list(self._makers_offer(model_id)) or list(self._offers_by_id(model_id))
+            self._found[model_id] = min(offers, key=TokenPrice.blended_usd_per_mtok) if offers else None
+        return self._found[model_id]
+
+    @cached_property
+    def date(self) -> str:
+        """The newest past day on which a price in the data began: the data is at least that recent."""
+        today = datetime.now(UTC).date()
+        starts = {start for provider in self._providers.values() for start in _start_dates(provider)}
+        return max((start for start in starts if start <= today), default=today).isoformat()
+
+    def _makers_offer(self, model_id: str) -> Iterable[TokenPrice]:
+        organisation, _, name = model_id.partition("/")
+        provider = self._providers.get(_PROVIDER_OF.get(organisation, organisation))
+        if provider is not None:
+            model = provider.find_model(_NAMED_AS.get(organisation, "{name}").format(name=name))
+            if model is not None:
+                yield from self._offer(model_id, provider, model)
+
+    def _offers_by_id(self, model_id: str) -> Iterable[TokenPrice]:
+        """Offers of everybody who lists the model under its own id."""
+        organisation, _, name = model_id.partition("/")
+        router = f"{_OPENROUTER_NAME_OF.get(organisation, organisation)}/{name}".casefold()
+        for provider in self._providers.values():
+            wanted = router if provider.id == "openrouter" else model_id.casefold()
+            for model in self._by_id[provider.id].get(wanted, ()):
+                yield from self._offer(model_id, provider, model)
+
+    def _offer(self, model_id: str, provider: Provider, model: ModelInfo) -> Iterable[TokenPrice]:
+        prices = model.get_prices(datetime.now(UTC))
+        input_usd = _usd(prices.input_mtok)
+        if not input_usd or input_usd < 0:  # Not stated, or a free trial that says nothing about its cost.
+            return
+        yield TokenPrice(
+            model_id=model_id,
+            provider=provider.name,
+            input_usd_per_mtok=input_usd,
+            output_usd_per_mtok=_usd(prices.output_mtok),
+            source=Source(
+                name=f"{provider.name} list price ({self._label})",
+                url=(provider.pricing_urls or ["https://github.com/pydantic/genai-prices"])[0],
+                licence="MIT",
+            ),
+            date=self.date,
         )
-        for offer in _offer(model_id, provider, model)
-    )
-
-
-def _offer(model_id: str, provider: Provider, model: ModelInfo) -> Iterable[TokenPrice]:
-    prices = model.get_prices(datetime.now(UTC))
-    input_usd = _usd(prices.input_mtok)
-    if not input_usd:  # Not stated, or a free trial that says nothing about what serving it costs.
-        return
-    yield TokenPrice(
-        model_id=model_id,
-        provider=provider.name,
-        input_usd_per_mtok=input_usd,
-        output_usd_per_mtok=_usd(prices.output_mtok),
-        source=Source(
-            name=f"{provider.name} list price (genai-prices {version('genai-prices')})",
-            url=(provider.pricing_urls or ["https://github.com/pydantic/genai-prices"])[0],
-            licence="MIT",
-        ),
-        date=_data_date(),
-    )
 
 
 def _usd(price: object) -> float | None:
@@ -197,31 +235,14 @@ def _usd(price: object) -> float | None:
     return None if price is None else float(str(price))
 
 
-@cache
-def _providers() -> Mapping[str, Provider]:
-    return {provider.id: provider for provider in get_snapshot().providers}
-
-
-@cache
-def _models_by_id(provider_id: str) -> Mapping[str, tuple[ModelInfo, ...]]:
-    models: dict[str, tuple[ModelInfo, ...]] = {}
-    for model in _providers()[provider_id].models:
-        models[model.id.casefold()] = (*models.get(model.id.casefold(), ()), model)
-    return models
-
-
-@cache
-def _data_date() -> str:
-    """The newest past day on which a price in the data began: the data is at least that recent."""
-    days: Iterable[date] = (
+def _start_dates(provider: Provider) -> Iterable[date]:
+    return (
         item.constraint.start_date
-        for provider in _providers().values()
         for model in provider.models
         if isinstance(model.prices, list)
         for item in model.prices
         if isinstance(item.constraint, StartDateConstraint)
     )
-    return max(day for day in days if day <= date.today()).isoformat()
 
 
 def _effective_bytes(model: ModelFact, quantization: str, concurrency: int, context_tokens: int) -> float:

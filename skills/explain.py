@@ -5,11 +5,13 @@ from __future__ import annotations
 from index.bilingual import Bilingual, Language
 from skills import wording
 from skills.conversation.answer import Answer
-from skills.conversation.request import Request
+from skills.conversation.request import Request, Requirements
 from skills.desk import Desk
 from skills.evidence import citations_for
-from skills.ranking.constraints import Excluded
-from skills.ranking.rank import Ranked
+from skills.ranking import options
+from skills.ranking.constraints import Excluded, breaks
+from skills.ranking.rank import Option, Ranked, rank
+from skills.ranking.relax import without
 from skills.ranking.shortlist import Shortlist
 from skills.recommend import shortlist_answer, shortlist_for
 from skills.skill import Skill
@@ -43,7 +45,7 @@ def _explain(model_id: str, shortlist: Shortlist, language: Language) -> str:
             return _ranked(place, item, shortlist, language)
     for left_out in shortlist.excluded:
         if left_out.model.id == model_id:
-            return _excluded(left_out, language)
+            return _excluded(left_out, shortlist, language)
     name = wording.short_name(model_id)
     return Bilingual(
         f"**{name}** was no candidate: it is made for another kind of work.",
@@ -51,19 +53,50 @@ def _explain(model_id: str, shortlist: Shortlist, language: Language) -> str:
     ).to(language)
 
 
-def _excluded(item: Excluded, language: Language) -> str:
+def _excluded(item: Excluded, shortlist: Shortlist, language: Language) -> str:
     name, reason = wording.short_name(item.model.id), item.reason
-    return Bilingual(
+    head = Bilingual(
         f"**{name}** was left out by a hard constraint: {reason.en}.",
         f"**{name}** 因硬性条件被排除：{reason.zh}。",
     ).to(language)
+    return "\n".join([head, *_if_it_were_let_in(item, shortlist, language)])
+
+
+def _if_it_were_let_in(item: Excluded, shortlist: Shortlist, language: Language) -> list[str]:
+    """The same sum without the limit that it breaks, or the other limits that stand in its way."""
+    others = [c for c in breaks(item.model, shortlist.requirements) if c != item.constraint]
+    if others:
+        names = [wording.constraint_name(other, language) for other in others]
+        listed = ("、" if language == "zh" else ", ").join(dict.fromkeys(names))
+        return [Bilingual(f"- It also breaks: {listed}.", f"- 它还不满足：{listed}。").to(language)]
+    if item.constraint not in Requirements.model_fields:
+        return []
+    usable, _ = options.build([item.model], without(shortlist.context, item.constraint))
+    if not usable:
+        return []
+    alpha = shortlist.criteria.alpha_usd_per_mtok
+    found = rank(usable, alpha)[0]
+    place = 1 + sum(other.score < found.score for other in shortlist.ranked)
+    loaded = found.option.quantization
+    return [
+        Bilingual(
+            f"- Without that limit ({wording.quantization_name(loaded, 'en')}): {_sum(found.option, alpha)}, "
+            f"number {place}.",
+            f"- 若无此限制（{wording.quantization_name(loaded, 'zh')}）：{_sum(found.option, alpha)}，排第 {place}。",
+        ).to(language)
+    ]
+
+
+def _sum(option: Option, alpha: float) -> str:
+    cost, loss = option.cost.value, option.loss.value
+    return f"{cost:.3f} + {alpha:g} × {loss:.3f} = {option.score(alpha):.3f}"
 
 
 def _ranked(place: int, item: Ranked, shortlist: Shortlist, language: Language) -> str:
     option, alpha = item.option, shortlist.criteria.alpha_usd_per_mtok
     name = f"{wording.short_name(option.model.id, option.adapter)}, "
     name += wording.quantization_name(option.quantization, language)
-    terms = f"{option.cost.value:.3f} + {alpha:g} × {option.loss.value:.3f} = {item.score:.3f}"
+    terms = _sum(option, alpha)
     head = Bilingual(
         f"**{name}** is number {place}: cost + alpha × loss = {terms} (USD per million tokens; smaller is better).",
         f"**{name}** 排第 {place}：成本 + alpha × 损失 = {terms}（美元 / 百万 token，越小越好）。",

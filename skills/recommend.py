@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from index.bilingual import Bilingual, Language
+from index.errors import BadInput
 from skills import wording
-from skills.conversation.answer import Action, Answer, Cost, Exclusion, FrontierPiece, Loss, Recommendation
+from skills.changes import nothing_left, said_of_changes
+from skills.conversation.answer import (
+    Action,
+    Answer,
+    Citation,
+    Cost,
+    Exclusion,
+    FrontierPiece,
+    Loss,
+    Recommendation,
+)
 from skills.conversation.request import Request
 from skills.desk import Desk
 from skills.evidence import citations_for, evidence_lines
@@ -49,7 +60,7 @@ def shortlist_answer(request: Request, shortlist: Shortlist, desk: Desk) -> Answ
     citations = citations_for(recommendations, language)
     return Answer.to(
         request,
-        wording.recommendation(request, shortlist, recommendations, citations),
+        _text(request, shortlist, recommendations, citations),
         recommendations=recommendations,
         excluded=tuple(
             Exclusion(model=item.model.id, reason=item.reason.to(language), constraint=item.constraint)
@@ -64,6 +75,39 @@ def shortlist_answer(request: Request, shortlist: Shortlist, desk: Desk) -> Answ
         citations=citations,
         actions=_actions(recommendations, language),
     )
+
+
+def chart(answer: Answer, desk: Desk) -> bytes:
+    """The candidates of a recommendation as a picture: cost against expected quality, a PNG."""
+    if not answer.recommendations:
+        raise BadInput(
+            Bilingual(
+                "There is no ranking to draw: ask for a recommendation, such as “which model for code on a 4090?”.",
+                "没有可画的排名：请先要一个推荐，例如“4090 上写代码用哪个模型？”。",
+            )
+        )
+    from skills.ranking.pareto import picture  # noqa: PLC0415  matplotlib is slow to load
+
+    shortlist = build(
+        answer.requirements,
+        catalogue=desk.catalogue,
+        abilities=desk.abilities,
+        measurements=desk.measurements(answer.requirements.task),
+        rejected=[item.model for item in answer.excluded if item.constraint == "rejected"],
+    )
+    return picture(shortlist.ranked, shortlist.options)
+
+
+def _text(
+    request: Request,
+    shortlist: Shortlist,
+    shown: tuple[Recommendation, ...],
+    citations: tuple[Citation, ...],
+) -> str:
+    if not shown:
+        return nothing_left(shortlist, request.language)
+    closing = said_of_changes(shortlist, request.language)
+    return wording.recommendation(request, shortlist, shown, citations, closing)
 
 
 def _recommendation(

@@ -202,7 +202,9 @@ def comparison_markdown(value: Mapping[str, Any], language: Language) -> str:
         "indistinguishable": Bilingual("**No difference that matters.**", "**没有实质差别。**"),
         "insufficient": Bilingual("**Too few rows to tell.**", "**行数不足，无法判断。**"),
     }[value["verdict"]]
-    return "\n".join([verdict.to(language), "", *lines])
+    more = value.get("more_rows_needed")
+    needed = Bilingual(f" About {more:,} more would likely do.", f"大约还需 {more:,} 行。") if more else None
+    return "\n".join([verdict.to(language) + (needed.to(language) if needed else ""), "", *lines])
 
 
 def _method(spec: TuningSpec) -> str:

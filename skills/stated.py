@@ -174,7 +174,8 @@ _WORDS: dict[str, Callable[[Any], Bilingual]] = {
     "reasoning": _reasoning,
     "architecture": _named(_ARCHITECTURE_NAMES),
     "max_latency_s": _number(
-        "an answer within {} s (not checked: only a test here can tell)", "{} 秒内答完（未核实：需实测）"
+        "an answer within {} s (by estimated speed; hosted models not checked)",
+        "{} 秒内答完（按估算速度；托管模型未核实）",
     ),
     "max_first_token_s": _number(
         "a first token within {} s (not checked: only a test here can tell)",
@@ -183,7 +184,10 @@ _WORDS: dict[str, Callable[[Any], Bilingual]] = {
     "peak_requests_per_min": _number(
         "{} requests a minute at the peak (not checked)", "峰值每分钟 {} 次请求（未核实）"
     ),
-    "min_tokens_per_s": _number("at least {} tokens/s (not checked)", "每秒不少于 {} token（未核实）"),
+    "min_tokens_per_s": _number(
+        "at least {} tokens/s (by estimate; hosted models not checked)",
+        "每秒不少于 {} token（按估算；托管模型未核实）",
+    ),
     "requests_per_month": _number(
         "{} requests a month (their length was not said, so not priced)",
         "每月 {} 次请求（未说明每次长度，未计入费用）",

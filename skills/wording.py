@@ -42,6 +42,8 @@ _CONSTRAINT_NAMES = {
     "max_usd_per_mtok": Bilingual("price", "价格"),
     "budget_usd_per_month": Bilingual("budget", "预算"),
     "price": Bilingual("price unknown", "价格未知"),
+    "min_tokens_per_s": Bilingual("speed", "速度"),
+    "max_latency_s": Bilingual("speed", "速度"),
 }
 
 
@@ -72,17 +74,16 @@ def recommendation(
     shortlist: Shortlist,
     shown: Sequence[Recommendation],
     citations: Sequence[Citation],
+    closing: Sequence[str] = (),
 ) -> str:
-    """The whole text of a recommendation."""
+    """The whole text of a recommendation; `closing` are the blocks before the sources."""
     language = request.language
-    if not shown:
-        return nothing_left(shortlist, language)
     blocks = [
         _headline(shortlist, shown, language),
         _table(shown, citations, language),
         _evidence_line(shown, language),
         assumptions(shortlist, language),
-        left_out(shortlist, language),
+        *closing,
         sources(citations),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -150,18 +151,20 @@ def _closeness(shortlist: Shortlist, first: Recommendation) -> Bilingual | None:
     chance = percent(first.p_best)
     if not shortlist.is_close:
         return Bilingual(f"It is the best with {chance} probability.", f"它是最优的概率为 {chance}。")
+    count = len(shortlist.ranked)
     return Bilingual(
-        f"Too close to call ({chance} likely the best): an evaluation on your own data would settle it.",
-        f"与后面几名差距很小（最优概率 {chance}）：用你自己的数据评测一次就能定下来。",
+        f"Too close to call ({chance} likely the best of all {count} candidates): an evaluation on your own data "
+        "would settle it.",
+        f"与后面几名差距很小（在全部 {count} 个候选中最优的概率为 {chance}）：用你自己的数据评测一次就能定下来。",
     )
 
 
 def _table(shown: Sequence[Recommendation], citations: Sequence[Citation], language: Language) -> str:
     head = Bilingual(
-        "| | model | memory | expected quality | cost / 1M tokens | best? | sources |",
-        "| | 模型 | 显存 | 预期质量 | 每百万 token 成本 | 最优概率 | 来源 |",
+        "| | model | memory | context | licence | expected quality | cost / 1M tokens | best? | sources |",
+        "| | 模型 | 显存 | 上下文 | 许可证 | 预期质量 | 每百万 token 成本 | 最优概率 | 来源 |",
     )
-    rows = [head.to(language), "| --- | --- | --- | --- | --- | --- | --- |"]
+    rows = [head.to(language), "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     rows += [_row(item, citations, language) for item in shown]
     return "\n".join(rows)
 
@@ -173,7 +176,9 @@ def _row(item: Recommendation, citations: Sequence[Citation], language: Language
     cited_as = short_name(item.model, item.adapter) + ":"
     marks = "".join(f"[{c.n}]" for c in citations if c.title.startswith(cited_as))
     cost = "–" if item.cost.value is None else f"${usd_amount(item.cost.value)}"
-    return f"| {item.rank} | {name} | {memory} | {quality} | {cost} | {percent(item.p_best)} | {marks} |"
+    context = "–" if item.context_tokens is None else f"{item.context_tokens:,}"
+    facts = f"{name} | {memory} | {context} | {item.licence or '–'}"
+    return f"| {item.rank} | {facts} | {quality} | {cost} | {percent(item.p_best)} | {marks} |"
 
 
 def usd_amount(value: float) -> str:
@@ -291,6 +296,12 @@ def _quality_reason(option: Option, shortlist: Shortlist) -> Bilingual:
             f"预计在 {name} 上得 {score:.2f} ± {half:.2f}，由公开数据推算（未实测）。",
         )
     count = option.loss.n_figures
+    if not count:
+        return Bilingual(
+            f"No evidence for this task: expected score {score:.2f} ± {half:.2f}, predicted from its size, date and "
+            "other figures.",
+            f"该任务没有证据：预期得分 {score:.2f} ± {half:.2f}，由规模、日期和其他数据推算。",
+        )
     return Bilingual(
         f"Expected score {score:.2f} ± {half:.2f} over {len(shortlist.losses.battery)} benchmarks of this task, "
         f"from {count} figures of its own in these skills and the rest of its record.",
@@ -305,19 +316,3 @@ def _cost_reason(option: Option) -> Bilingual:
         f"${usd} per million tokens: {option.cost.basis.en}.",
         f"每百万 token {usd} 美元：{option.cost.basis.zh}。",
     )
-
-
-def nothing_left(shortlist: Shortlist, language: Language) -> str:
-    """No model meets every constraint: which one to relax, and what that brings."""
-    counts = Counter(item.constraint for item in shortlist.excluded)
-    joint = "、" if language == "zh" else ", "
-    tally = joint.join(f"{constraint_name(name, language)} {count}" for name, count in counts.most_common())
-    nearest = [item for item in shortlist.excluded if item.constraint == shortlist.excluded[-1].constraint][
-        :3
-    ]
-    examples = joint.join(f"{short_name(item.model.id)} ({item.reason.to(language)})" for item in nearest)
-    return Bilingual(
-        f"**No model meets all of it.** Left out: {tally}. The nearest fail only at the last check: {examples}. "
-        "Relax that one, and I will rank again.",
-        f"**没有模型满足全部条件。**排除情况：{tally}。最接近的几个只差最后一项：{examples}。放宽这一项，我再排一次。",
-    ).to(language)

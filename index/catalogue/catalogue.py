@@ -6,11 +6,10 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-
-import yaml
 
 from index.bilingual import Bilingual
 from index.catalogue.names import NameIndex
@@ -19,9 +18,11 @@ from index.catalogue.read import (
     QuantizationPair,
     read_benchmarks,
     read_evidence,
+    read_manifest,
     read_models,
     read_quantization,
     read_sources,
+    sound,
 )
 from index.errors import UnknownModel
 from index.records import Benchmark, Evidence, ModelFact
@@ -44,23 +45,29 @@ class Catalogue:
     """Digest of the files: equal versions hold equal facts."""
     updated: str = ""
     """Day on which the source tables were built."""
+    refreshed: str | None = None
+    """Day of the latest refresh from the model hub; None for the catalogue as shipped."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Unsound figures that were not carried over, counted by reason."""
 
     @classmethod
     def load(cls, folder: Path = _PACKAGE) -> Catalogue:
         """Read the catalogue that travels with the package, or the one in `folder`."""
+        missing = next((name for name in DATA_FILES if not (folder / name).is_file()), None)
+        if missing is not None:
+            with sound(folder / missing):
+                raise FileNotFoundError(missing)
         sources = read_sources(folder)
         benchmarks = read_benchmarks(folder)
-        manifest = yaml.safe_load((folder / "catalogue.yaml").read_text(encoding="utf-8"))
+        updated, left_out = read_manifest(folder)
         return cls(
             models=MappingProxyType(read_models(folder, sources)),
             benchmarks=MappingProxyType(benchmarks),
             evidence=read_evidence(folder, benchmarks, sources),
             quantization=read_quantization(folder, benchmarks, sources),
             version=_digest(folder),
-            updated=manifest["updated"],
-            left_out=MappingProxyType(manifest["left_out"]),
+            updated=updated,
+            left_out=MappingProxyType(left_out),
         )
 
     def evidence_of(self, model_id: str) -> tuple[Evidence, ...]:
@@ -76,8 +83,16 @@ class Catalogue:
         """Like `find`, but raise UnknownModel with the nearest names."""
         model = self.find(name)
         if model is None:
-            raise unknown_model(name, self._names.nearest(name, 3))
+            raise unknown_model(name, self.nearest(name))
         return model
+
+    def nearest(self, name: str, count: int = 3) -> list[str]:
+        """The ids most like `name`, best first."""
+        return self._names.nearest(name, count)
+
+    def age_days(self, today: date) -> int:
+        """How old the published figures are: days since the source tables were built."""
+        return max(0, (today - date.fromisoformat(self.updated)).days)
 
     @cached_property
     def _names(self) -> NameIndex:

@@ -78,6 +78,7 @@ def convert(tables: Tables) -> Files:
     left_out: Counter[str] = Counter()
     keys = SourceKeys(tables)
     lines = [_model_line(row, tables.additions["models"], keys, left_out) for row in tables.models]
+    lines += _new_lines(tables.additions.get("new_models", ()), {line["id"] for line in lines})
     models = {line["id"]: model_from(line, keys.book()) for line in lines}
     benchmarks = {row["benchmark"]: _benchmark(row, tables.additions) for row in tables.benchmarks}
     evidence = _sound_evidence(tables.evidence, models, benchmarks, left_out)
@@ -172,6 +173,25 @@ def _model_line(
         left_out[f"model fact: {name}"] += 1
         del line[name]
     return {name: line[name] for name in _FIELD_ORDER if name in line}
+
+
+def _new_lines(entries: Iterable[Mapping[str, Any]], held: set[str]) -> list[dict[str, Any]]:
+    """Models that only we added; the tables' own line is kept once they hold such a model too."""
+    lines = []
+    for entry in entries:
+        commercial_use = COMMERCIAL_USE.get(entry["set"].get("licence"), "unknown")
+        for id_, name in entry["ids"].items():
+            line = {
+                **entry["set"],
+                "id": id_,
+                "name": name,
+                "input_modalities": ["text"],
+                "commercial_use": commercial_use,
+                "sources": [entry["source"]],
+            }
+            if id_ not in held:
+                lines.append({field: line[field] for field in _FIELD_ORDER if field in line})
+    return lines
 
 
 _FIELD_ORDER = tuple(item.name for item in fields(ModelFact))

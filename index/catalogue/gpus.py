@@ -47,9 +47,27 @@ class GpuFact:
         return self.usable_gib if self.usable_gib is not None else self.memory_gib
 
 
+_own: tuple[GpuFact, ...] = ()
+
+
+def use_gpus(own: tuple[GpuFact, ...]) -> None:
+    """Put these accelerators before the file's, in the whole process; none undoes it."""
+    global _own  # noqa: PLW0603 - one process serves one home, and every reckoning must use its rates
+    _own = own
+    gpus.cache_clear()
+    _by_key.cache_clear()
+
+
 @cache
 def gpus() -> tuple[GpuFact, ...]:
-    """Every accelerator known, in the order of the file."""
+    """Every accelerator known: the team's own, then the others in the order of the file."""
+    named = {gpu.name for gpu in _own}
+    return (*_own, *(gpu for gpu in shipped_gpus() if gpu.name not in named))
+
+
+@cache
+def shipped_gpus() -> tuple[GpuFact, ...]:
+    """The accelerators of the file."""
     data = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     bases = {name: Bilingual(**wording) for name, wording in data["rate_bases"].items()}
     return tuple(_gpu(entry, bases) for entry in data["gpus"])

@@ -1,14 +1,15 @@
-"""Turn published figures into what each model can do: one general ability, and one per skill.
+"""Turn published figures into what each model can do, skill by skill.
 
 Models are tested on different benchmarks, newer ones on harder ones, so an average of whatever figures
 a model happens to have says little. All figures are therefore fitted together: the logit of a score is
 
-    y = intercept(benchmark) + slope(benchmark) * (general(model) + special(model, skill))
-        + vendor_bias * self_reported + noise
+    y = intercept(benchmark) + slope(benchmark) * ability(model, skill)
+        + offset(source and setting) + vendor_bias * self_reported + noise(benchmark)
 
-with priors that let few figures speak softly: `general` is drawn to a line in release date, log parameters,
-hosted or open, and reasoning or not; `special` to zero; `slope` to one. Solved by alternating ridge
-regressions (a MAP estimate), which takes well under a second for some ten thousand figures.
+The abilities of a model are drawn to a line in what is known of it (`prior.py`) and vary together, by a
+covariance that is learned: a good mathematician is probably a good coder. Few figures so speak softly, and a
+skill without figures is predicted from the others. Solved by expectation-maximization, in well under a second
+for some ten thousand figures.
 
 Knows nothing about a question: `skills.ranking.loss` reads the abilities for one.
 """
@@ -16,32 +17,45 @@ Knows nothing about a question: `skills.ranking.loss` reads the abilities for on
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.records import Benchmark, Evidence, ModelFact
+from index.records import Benchmark, Evidence, EvidenceKind, ModelFact
+from skills.ranking.prior import prior_design
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ITERATIONS = 40
-_NOISE_SD = {"measured": 0.35, "published": 0.45, "self-reported": 0.6, "estimated": 1.0}
-"""Spread of a figure about the fit, in logits: vendors choose their settings, so their figures weigh less."""
-_GENERAL_SD = 0.5
-"""Spread of general ability about the line in date and size."""
-_SPECIAL_SD = 0.4
-"""Spread of a skill about the model's own general ability."""
-_SPECIALIST_SD = 1.0
-"""The same for models that were tested in one skill only: most were made for just that skill."""
-_LEANING_RIDGE = 5.0
-_SLOPE_SD = 0.4
-_INTERCEPT_SD = 2.0
-_VENDOR_BIAS_SD = 0.3
-_HUBER = 2.0
-"""Residuals beyond this many standard deviations are weighed down: settings differ, typos happen."""
+_ROUNDS = 30
+_WARM_UP = 2
+"""Rounds before spreads are learned, while abilities still are far from where they end."""
+_NOISE_SD, _NOISE_COUNT = 0.45, 10.0
+"""Spread of a benchmark's figures about the fit, in logits, and how many figures it takes to say otherwise."""
+_NOISE_FACTOR: Mapping[EvidenceKind, float] = {
+    "measured": 0.8,
+    "published": 1.0,
+    "self-reported": 1.2,
+    "estimated": 2.0,
+}
+"""Vendors choose their settings, so their figures weigh less."""
+_ITEMS = 200.0
+"""Questions in a typical benchmark: near 0 and 1 few of them decide, so a logit says less there."""
+_CLIP = 0.01
+_REPEAT_POWER = 0.7
+"""Figures of one model on one benchmark repeat each other; together they count as n ** (1 - this)."""
+_TAIL_DF = 5.0
+"""Degrees of freedom of the noise: settings differ, typos happen."""
+_GENERAL_SD, _SKILL_SD, _COVARIANCE_COUNT = 0.5, 0.35, 40.0
+"""What all skills share and what each has of its own, before models say otherwise."""
+_INTERCEPT_SD, _SLOPE_SD, _OFFSET_SD, _VENDOR_BIAS_SD = 2.0, 0.4, 0.25, 0.3
+_PRIOR_RIDGE = 3.0
+
+SettingKey = tuple[str, str, str | None]
+"""Benchmark, source and setting: figures that share all three were made alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,8 @@ class Curve:
 
     intercept: float
     slope: float
+    noise_sd: float = _NOISE_SD
+    """How far a figure strays from the curve."""
 
     def score(self, ability: float) -> float:
         """The expected score, 0 to 1, of a model with this ability."""
@@ -73,59 +89,57 @@ class Abilities:
     models: Mapping[str, int]
     skills: Mapping[str, int]
     curves: Mapping[str, Curve]
-    general: Floats
-    special: Floats
-    general_var: Floats
-    special_var: Floats
-    spread_var: Floats
-    """Per model: variance of a skill about general ability before any figure."""
+    mean: Floats
+    """Per model and skill."""
+    covariance: Floats
+    """Per model, between skills."""
     counts: Ints
+    offsets: Mapping[SettingKey, tuple[float, float]]
+    """How much easier a source's setting is than the benchmark's usual one, with its variance."""
     vendor_bias: float = 0.0
     """How much higher vendors' own figures come out than independent ones, in logits."""
 
     def of(self, model_id: str, weights: Mapping[str, float]) -> Ability:
         """Ability on a mixture of skills; `weights` need not sum to one. Unknown skills count as general."""
-        row = self.models[model_id]
-        total = sum(weights.values())
-        value, variance, count, explained = float(self.general[row]), 0.0, 0, 0.0
-        spread_var = float(self.spread_var[row, 0])
+        row, total = self.models[model_id], sum(weights.values())
+        mixture, unknown_var, count = np.zeros(len(self.skills)), 0.0, 0
         for skill, weight in weights.items():
             column = self.skills.get(skill)
-            share = weight / total
             if column is None:
-                variance += share**2 * spread_var
+                mixture += weight / total / len(self.skills)
+                unknown_var += (weight / total * _SKILL_SD) ** 2
                 continue
-            value += share * float(self.special[row, column])
-            variance += share**2 * float(self.special_var[row, column])
-            explained += share * (1.0 - float(self.special_var[row, column]) / spread_var)
+            mixture[column] += weight / total
             count += int(self.counts[row, column])
-        # What a skill's own figures already explain does not depend on general ability any more.
-        variance += (1.0 - explained) ** 2 * float(self.general_var[row])
-        return Ability(value=value, se=math.sqrt(variance), n_figures=count)
+        variance = float(mixture @ self.covariance[row] @ mixture) + unknown_var
+        return Ability(value=float(mixture @ self.mean[row]), se=math.sqrt(variance), n_figures=count)
 
-
-@dataclass(frozen=True)
-class _Figures:
-    """The evidence as arrays: one entry per figure."""
-
-    model: Ints
-    benchmark: Ints
-    skill: Ints
-    y: Floats
-    precision: Floats
-    is_self_reported: Floats
-    """1 for a vendor's own figure, else 0."""
+    def foresee(self, item: Evidence) -> tuple[float, float]:
+        """What this figure's logit should be, and how far it may stray, whatever its score says."""
+        curve = self.curves.get(item.benchmark.name, Curve(0.0, 1.0, _INTERCEPT_SD))
+        ability = self.of(item.model_id, {item.benchmark.task: 1.0})
+        offset, offset_var = self.offsets.get(_setting(item), (0.0, _OFFSET_SD**2))
+        bias = self.vendor_bias if item.kind == "self-reported" else 0.0
+        value = curve.intercept + curve.slope * ability.value + offset + bias
+        share = min(max(1.0 / (1.0 + math.exp(-value)), _CLIP), 1.0 - _CLIP)
+        noise = (curve.noise_sd * _NOISE_FACTOR[item.kind]) ** 2 + 1.0 / (_ITEMS * share * (1.0 - share))
+        return value, math.sqrt((curve.slope * ability.se) ** 2 + offset_var + noise)
 
 
 def fit(models: Sequence[ModelFact], evidence: Sequence[Evidence]) -> Abilities:
     """Fit all abilities and benchmark curves to the evidence at once."""
     rows = {model.id: index for index, model in enumerate(models)}
     usable = [item for item in evidence if item.model_id in rows and unit_score(item) is not None]
-    benchmarks = {name: i for i, name in enumerate(sorted({item.benchmark.name for item in usable}))}
-    skills = {name: i for i, name in enumerate(sorted({item.benchmark.task for item in usable}))}
-    figures = _arrays(usable, rows, benchmarks, skills)
-    design = _prior_design(models)
-    return _alternate(figures, design, rows, benchmarks, skills)
+    names = _Names(
+        models=rows,
+        benchmarks=_numbered({item.benchmark.name for item in usable}),
+        skills=_numbered({item.benchmark.task for item in usable} or {"general"}),
+        settings={key: i for i, key in enumerate(dict.fromkeys(_setting(item) for item in usable))},
+    )
+    state = _Fit(_arrays(usable, names), prior_design(models), names)
+    for number in range(_ROUNDS):
+        state.round(learns_spreads=number >= _WARM_UP)
+    return state.result()
 
 
 def unit_score(item: Evidence) -> float | None:
@@ -144,178 +158,197 @@ def to_unit(score: float, benchmark: Benchmark) -> float | None:
     return share if benchmark.higher_is_better else 1.0 - share
 
 
-def _arrays(
-    usable: Sequence[Evidence],
-    rows: Mapping[str, int],
-    benchmarks: Mapping[str, int],
-    skills: Mapping[str, int],
-) -> _Figures:
-    unit = np.clip([unit_score(item) or 0.0 for item in usable], 0.01, 0.99)
-    return _Figures(
-        model=np.array([rows[item.model_id] for item in usable], dtype=np.int64),
-        benchmark=np.array([benchmarks[item.benchmark.name] for item in usable], dtype=np.int64),
-        skill=np.array([skills[item.benchmark.task] for item in usable], dtype=np.int64),
-        y=np.log(unit / (1 - unit)),
-        precision=np.array([_NOISE_SD[item.kind] ** -2 for item in usable], dtype=np.float64),
-        is_self_reported=np.array([item.kind == "self-reported" for item in usable], dtype=np.float64),
-    )
+@dataclass(frozen=True)
+class _Names:
+    """Row numbers of everything that has a name."""
 
-
-def _prior_design(models: Sequence[ModelFact]) -> Floats:
-    """One row per model: what is known of it without any figure."""
-    sizes = [math.log(model.params_b) for model in models if model.params_b]
-    typical = float(np.median(sizes)) if sizes else 0.0
-    return np.array([_known_of(model, typical) for model in models], dtype=np.float64)
-
-
-def _known_of(model: ModelFact, typical: float) -> tuple[float, ...]:
-    """1, years since 2024, log parameters of a generator and of an encoder, hosted, reasoning, base, encoder."""
-    size = (math.log(model.params_b) if model.params_b else typical) - typical
-    is_encoder = model.kind in {"encoder", "embedding"}
-    return (
-        1.0,
-        release_year(model) - 2024.0,
-        0.0 if is_encoder else size,
-        size if is_encoder else 0.0,
-        float(not model.open_weights),
-        float(bool(model.reasoning)),
-        float(model.kind == "base"),
-        float(is_encoder),
-    )
-
-
-def release_year(model: ModelFact) -> float:
-    """Release date as a decimal year; mid-2024 when unknown."""
-    if not model.release_date:
-        return 2024.5
-    parts = [int(part) for part in model.release_date.split("-")]
-    month = parts[1] if len(parts) > 1 else 7
-    return parts[0] + (month - 0.5) / 12
-
-
-def _alternate(
-    figures: _Figures,
-    design: Floats,
-    rows: Mapping[str, int],
-    benchmarks: Mapping[str, int],
-    skills: Mapping[str, int],
-) -> Abilities:
-    n_models, n_skills = len(rows), len(skills)
-    general, special = np.zeros(n_models), np.zeros((n_models, n_skills))
-    intercept, slope = np.zeros(len(benchmarks)), np.ones(len(benchmarks))
-    counts = np.zeros((n_models, n_skills), dtype=np.int64)
-    np.add.at(counts, (figures.model, figures.skill), 1)
-    is_specialist = (counts > 0).sum(axis=1, keepdims=True) == 1
-    spread_var: Floats = np.where(is_specialist, _SPECIALIST_SD, _SPECIAL_SD) ** 2
-    weight, raw, vendor_bias = figures.precision, figures.y, 0.0
-    for _ in range(_ITERATIONS):
-        figures = replace(figures, y=raw - vendor_bias * figures.is_self_reported)
-        ability = general[figures.model] + special[figures.model, figures.skill]
-        intercept, slope = _fit_curves(figures, ability, weight, len(benchmarks))
-        prior = design @ _fit_prior(design, general, figures, n_models)
-        cells = _Cells.of(figures, intercept, slope, weight, spread_var)
-        leaning = design @ _fit_leaning(design, special, cells)
-        general, general_var = cells.general(prior, leaning)
-        special, special_var = cells.special(general, leaning)
-        fitted = intercept[figures.benchmark] + slope[figures.benchmark] * (
-            general[figures.model] + special[figures.model, figures.skill]
-        )
-        weight = _robust(figures, fitted)
-        vendor_bias = _fit_vendor_bias(figures, raw - fitted, weight)
-    names = list(benchmarks)
-    curves = {name: Curve(float(intercept[i]), float(slope[i])) for i, name in enumerate(names)}
-    return Abilities(
-        rows, skills, curves, general, special, general_var, special_var, spread_var, counts, vendor_bias
-    )
-
-
-def _fit_curves(figures: _Figures, ability: Floats, weight: Floats, n: int) -> tuple[Floats, Floats]:
-    """Per benchmark: weighted ridge of y on ability, slope drawn to 1."""
-
-    def sums(values: Floats) -> Floats:
-        return _sums(figures.benchmark, values, n)
-
-    s0 = sums(weight) + _INTERCEPT_SD**-2
-    s1 = sums(weight * ability)
-    s2 = sums(weight * ability**2) + _SLOPE_SD**-2
-    t0 = sums(weight * figures.y)
-    t1 = sums(weight * ability * figures.y) + _SLOPE_SD**-2
-    determinant = s0 * s2 - s1**2
-    intercept = (t0 * s2 - t1 * s1) / determinant
-    slope = np.maximum((t1 * s0 - t0 * s1) / determinant, 0.1)
-    return intercept, slope
-
-
-def _fit_prior(design: Floats, general: Floats, figures: _Figures, n_models: int) -> Floats:
-    """The line that abilities are drawn to, from the models that have figures."""
-    seen = np.bincount(figures.model, minlength=n_models) >= 3
-    x, y = design[seen], general[seen]
-    gram = x.T @ x + np.eye(x.shape[1])
-    return np.asarray(np.linalg.solve(gram, x.T @ y), dtype=np.float64)
+    models: Mapping[str, int]
+    benchmarks: Mapping[str, int]
+    skills: Mapping[str, int]
+    settings: Mapping[SettingKey, int]
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """Per model and skill: what its figures say about ability there, as precision and precision * mean."""
+class _Figures:
+    """The evidence as arrays: one entry per figure."""
 
-    precision: Floats
-    target: Floats
-    spread_var: Floats
-
-    @classmethod
-    def of(
-        cls, figures: _Figures, intercept: Floats, slope: Floats, weight: Floats, spread_var: Floats
-    ) -> _Cells:
-        n_models, n_skills = len(spread_var), int(figures.skill.max(initial=0)) + 1
-        a = slope[figures.benchmark]
-        cell, size = figures.model * n_skills + figures.skill, n_models * n_skills
-        rest = figures.y - intercept[figures.benchmark]
-        precision = _sums(cell, weight * a**2, size).reshape(n_models, n_skills)
-        target = _sums(cell, weight * a * rest, size).reshape(n_models, n_skills)
-        return cls(precision, target, spread_var)
-
-    def general(self, prior: Floats, leaning: Floats) -> tuple[Floats, Floats]:
-        """Per model: general ability and its variance, the skills' own deviations integrated out.
-
-        Ten figures of one skill share that skill's deviation, so they say less about the whole than
-        ten figures of ten skills.
-        """
-        shrink = 1.0 / (1.0 + self.precision * self.spread_var)
-        precision = (self.precision * shrink).sum(axis=1) + _GENERAL_SD**-2
-        target = ((self.target - self.precision * leaning) * shrink).sum(axis=1) + _GENERAL_SD**-2 * prior
-        return target / precision, 1.0 / precision
-
-    def special(self, general: Floats, leaning: Floats) -> tuple[Floats, Floats]:
-        """Per model and skill: the deviation from general ability, drawn to `leaning`, and its variance."""
-        precision = self.precision + 1.0 / self.spread_var
-        target = self.target - self.precision * general[:, None] + leaning / self.spread_var
-        return target / precision, 1.0 / precision
+    model: Ints
+    benchmark: Ints
+    skill: Ints
+    setting: Ints
+    y: Floats
+    kind_var: Floats
+    """Factor on the benchmark's noise variance."""
+    item_var: Floats
+    """Variance from the number of questions."""
+    weight: Floats
+    is_self_reported: Floats
+    """1 for a vendor's own figure, else 0."""
 
 
-def _fit_leaning(design: Floats, special: Floats, cells: _Cells) -> Floats:
-    """Per skill: the line in size, date and kind that deviations are drawn to, from the cells with figures.
-
-    Small reasoning models solve problems better than they know facts; without this, a model that was only
-    tested on problems would look as good at everything.
-    """
-    weights = np.zeros((design.shape[1], special.shape[1]))
-    for skill in range(special.shape[1]):
-        trust = cells.precision[:, skill] / (cells.precision[:, skill] + _SPECIAL_SD**-2)
-        gram = (design * trust[:, None]).T @ design + _LEANING_RIDGE * np.eye(design.shape[1])
-        weights[:, skill] = np.linalg.solve(gram, (design * trust[:, None]).T @ special[:, skill])
-    return weights
+def _numbered(names: set[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(names))}
 
 
-def _fit_vendor_bias(figures: _Figures, residual: Floats, weight: Floats) -> float:
-    """Mean of what vendors' own figures have left over, drawn to zero."""
-    own = weight * figures.is_self_reported
-    return float((own * residual).sum() / (own.sum() + _VENDOR_BIAS_SD**-2))
+def _setting(item: Evidence) -> SettingKey:
+    return item.benchmark.name, item.source.name, item.setting
 
 
-def _robust(figures: _Figures, fitted: Floats) -> Floats:
-    scaled = np.abs(figures.y - fitted) * np.sqrt(figures.precision)
-    kept: Floats = figures.precision * np.minimum(1.0, _HUBER / np.maximum(scaled, 1e-9))
-    return kept
+def _arrays(usable: Sequence[Evidence], names: _Names) -> _Figures:
+    repeats = Counter((item.model_id, item.benchmark.name) for item in usable)
+    unit = np.clip(np.array([unit_score(item) or 0.0 for item in usable], dtype=np.float64), _CLIP, 1 - _CLIP)
+
+    def ints(values: list[int]) -> Ints:
+        return np.array(values, dtype=np.int64)
+
+    def floats(values: list[float]) -> Floats:
+        return np.array(values, dtype=np.float64)
+
+    return _Figures(
+        model=ints([names.models[item.model_id] for item in usable]),
+        benchmark=ints([names.benchmarks[item.benchmark.name] for item in usable]),
+        skill=ints([names.skills[item.benchmark.task] for item in usable]),
+        setting=ints([names.settings[_setting(item)] for item in usable]),
+        y=np.log(unit / (1 - unit)),
+        kind_var=floats([_NOISE_FACTOR[item.kind] ** 2 for item in usable]),
+        item_var=1.0 / (_ITEMS * unit * (1 - unit)),
+        weight=floats([repeats[item.model_id, item.benchmark.name] ** -_REPEAT_POWER for item in usable]),
+        is_self_reported=floats([float(item.kind == "self-reported") for item in usable]),
+    )
+
+
+class _Fit:
+    """The state of the alternation: what is believed of curves, abilities, settings and spreads so far."""
+
+    def __init__(self, figures: _Figures, design: Floats, names: _Names) -> None:
+        n_models, n_skills, n_benchmarks = len(names.models), len(names.skills), len(names.benchmarks)
+        self.figures, self.design, self.names = figures, design, names
+        self.seen = np.bincount(figures.model, minlength=n_models) > 0
+        self.covariance_before = (
+            np.full((n_skills, n_skills), _GENERAL_SD**2) + np.eye(n_skills) * _SKILL_SD**2
+        )
+        self.spread = self.covariance_before
+        self.prior, self.mean = np.zeros((n_models, n_skills)), np.zeros((n_models, n_skills))
+        self.covariance: Floats = np.zeros((n_models, n_skills, n_skills))
+        self.intercept, self.slope = np.zeros(n_benchmarks), np.ones(n_benchmarks)
+        self.noise_var = np.full(n_benchmarks, _NOISE_SD**2)
+        self.offset = np.zeros(len(names.settings))
+        self.offset_var = np.full(len(names.settings), _OFFSET_SD**2)
+        self.bias, self.tail = 0.0, np.ones(len(figures.y))
+
+    def round(self, *, learns_spreads: bool) -> None:
+        """Better every belief once, given the others."""
+        precision = self.figures.weight * self.tail / self._variance()
+        self._fit_curves(precision)
+        self._fit_abilities(precision)
+        self._fit_prior()
+        self._weigh_tails()
+        if learns_spreads:
+            self._fit_spreads()
+            self._fit_offsets()
+        self._fit_bias(precision)
+
+    def _variance(self) -> Floats:
+        return self.noise_var[self.figures.benchmark] * self.figures.kind_var + self.figures.item_var
+
+    def _ability(self) -> tuple[Floats, Floats]:
+        """Per figure: the mean and variance of the ability it tests."""
+        model, skill = self.figures.model, self.figures.skill
+        return self.mean[model, skill], self.covariance[model, skill, skill]
+
+    def _adjusted(self) -> Floats:
+        """The figures without what their setting and their vendor add."""
+        return self.figures.y - self.offset[self.figures.setting] - self.bias * self.figures.is_self_reported
+
+    def _residual(self) -> Floats:
+        benchmark = self.figures.benchmark
+        return self._adjusted() - self.intercept[benchmark] - self.slope[benchmark] * self._ability()[0]
+
+    def _fit_curves(self, precision: Floats) -> None:
+        """Per benchmark: weighted ridge of y on ability, slope drawn to 1."""
+        ability, ability_var = self._ability()
+        y = self._adjusted()
+
+        def sums(values: Floats) -> Floats:
+            return _sums(self.figures.benchmark, values, len(self.slope))
+
+        s0 = sums(precision) + _INTERCEPT_SD**-2
+        s1 = sums(precision * ability)
+        s2 = sums(precision * (ability**2 + ability_var)) + _SLOPE_SD**-2
+        t0 = sums(precision * y)
+        t1 = sums(precision * ability * y) + _SLOPE_SD**-2
+        determinant = s0 * s2 - s1**2
+        self.intercept = (t0 * s2 - t1 * s1) / determinant
+        self.slope = np.maximum((t1 * s0 - t0 * s1) / determinant, 0.1)
+
+    def _fit_abilities(self, precision: Floats) -> None:
+        """Per model: mean and covariance of its abilities, from its figures and what it is drawn to."""
+        shape, n_skills = self.mean.shape, self.mean.shape[1]
+        cell = self.figures.model * n_skills + self.figures.skill
+        slope = self.slope[self.figures.benchmark]
+        rest = self._adjusted() - self.intercept[self.figures.benchmark]
+        told = _sums(cell, precision * slope**2, self.mean.size).reshape(shape)
+        target = _sums(cell, precision * slope * rest, self.mean.size).reshape(shape)
+        inverse = np.linalg.inv(self.spread)
+        self.covariance = np.asarray(np.linalg.inv(inverse + told[:, :, None] * np.eye(n_skills)), float)
+        self.mean = np.einsum("mij,mj->mi", self.covariance, target + self.prior @ inverse)
+
+    def _fit_prior(self) -> None:
+        """The line that abilities are drawn to, from the models that have figures."""
+        x = self.design[self.seen]
+        ridge = np.full(x.shape[1], _PRIOR_RIDGE)
+        ridge[0] = 0.01
+        self.prior = self.design @ np.linalg.solve(x.T @ x + np.diag(ridge), x.T @ self.mean[self.seen])
+
+    def _weigh_tails(self) -> None:
+        """Weigh figures far from the fit down, as noise with heavy tails asks for."""
+        self.square = self._residual() ** 2 + self.slope[self.figures.benchmark] ** 2 * self._ability()[1]
+        self.tail = (_TAIL_DF + 1.0) / (_TAIL_DF + self.square / self._variance())
+
+    def _fit_spreads(self) -> None:
+        """How skills vary together over models, and how noisy each benchmark is."""
+        away = (self.mean - self.prior)[self.seen]
+        total = (
+            away.T @ away
+            + self.covariance[self.seen].sum(axis=0)
+            + _COVARIANCE_COUNT * self.covariance_before
+        )
+        self.spread = total / (self.seen.sum() + _COVARIANCE_COUNT)
+        excess = np.maximum(self.square * self.tail - self.figures.item_var, 0.0) / self.figures.kind_var
+        benchmark, n = self.figures.benchmark, len(self.slope)
+        found = _sums(benchmark, self.figures.weight * excess, n) + _NOISE_COUNT * _NOISE_SD**2
+        self.noise_var = found / (_sums(benchmark, self.figures.weight, n) + _NOISE_COUNT)
+
+    def _fit_offsets(self) -> None:
+        """Per source and setting: mean of what is left over, drawn to zero."""
+        precision = self.figures.weight * self.tail / self._variance()
+        left = self._residual() + self.offset[self.figures.setting]
+        self.offset_var = 1.0 / (_sums(self.figures.setting, precision, len(self.offset)) + _OFFSET_SD**-2)
+        self.offset = _sums(self.figures.setting, precision * left, len(self.offset)) * self.offset_var
+
+    def _fit_bias(self, precision: Floats) -> None:
+        """Mean of what vendors' own figures have left over, drawn to zero."""
+        own = precision * self.figures.is_self_reported
+        left = self._residual() + self.bias * self.figures.is_self_reported
+        self.bias = float((own * left).sum() / (own.sum() + _VENDOR_BIAS_SD**-2))
+
+    def result(self) -> Abilities:
+        """What was found, by name."""
+        counts = np.zeros(self.mean.shape, dtype=np.int64)
+        np.add.at(counts, (self.figures.model, self.figures.skill), 1)
+        found = zip(self.intercept, self.slope, np.sqrt(self.noise_var), strict=True)
+        curves = [Curve(float(a), float(b), float(sd)) for a, b, sd in found]
+        offsets = zip(self.offset.tolist(), self.offset_var.tolist(), strict=True)
+        return Abilities(
+            models=self.names.models,
+            skills=self.names.skills,
+            curves=dict(zip(self.names.benchmarks, curves, strict=True)),
+            mean=self.mean,
+            covariance=self.covariance,
+            counts=counts,
+            offsets=dict(zip(self.names.settings, offsets, strict=True)),
+            vendor_bias=self.bias,
+        )
 
 
 def _sums(groups: Ints, values: Floats, n: int) -> Floats:

@@ -59,6 +59,11 @@ def apply(
     return kept, excluded
 
 
+def breaks(model: ModelFact, requirements: Requirements) -> list[str]:
+    """Every hard constraint that the model breaks, as fields of Requirements."""
+    return [constraint for constraint, check in CHECKS if check(model, requirements) is not None]
+
+
 def is_of_the_right_kind(model: ModelFact, requirements: Requirements) -> bool:
     """Whether the model is made for this kind of work; the others are no candidates, so not exclusions."""
     if requirements.candidates and model.id in requirements.candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from index.bilingual import Bilingual
 from index.footprint import RESERVED_GIB, serving
@@ -17,8 +18,11 @@ from skills.ranking.criteria import Criteria
 from skills.ranking.loss import LossModel
 from skills.ranking.rank import Option
 
+ANSWER_TOKENS = 200
+"""Assumed length of an answer, where a time for the whole of it was stated."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Context:
     """What turns a model into options: the request, its weights, and the hardware."""
 
@@ -28,9 +32,16 @@ class Context:
     gpu: GpuFact | None
     available_gib: float | None
 
+    @cached_property
+    def for_rent(self) -> list[tuple[GpuFact, float]]:
+        """Accelerators that have a rate, with their memory in GiB."""
+        return [
+            (gpu, gpu.memory_gib) for gpu in gpus() if gpu.usd_per_hour and gpu.memory_gib and not gpu.is_cpu
+        ]
+
 
 def build(models: Iterable[ModelFact], context: Context) -> tuple[list[Option], list[Excluded]]:
-    """All options within memory and price, and the models that have none, each with its reason."""
+    """All options within memory, speed and price, and the models that have none, each with its reason."""
     options: list[Option] = []
     excluded: list[Excluded] = []
     for model in models:
@@ -100,33 +111,46 @@ def _hardware(need_gib: float, context: Context) -> Hardware | None:
     named = context.requirements.gpus
     if context.gpu is not None and context.gpu.usd_per_hour is not None and named is not None:
         return Hardware(gpu=context.gpu, count=named.count, wait_usd_per_h=wait)
-    rented = [
-        (gpu, gpu.memory_gib)
-        for gpu in gpus()
-        if gpu.usd_per_hour is not None and gpu.memory_gib and not gpu.is_cpu
+    enough = [
+        gpu for gpu, memory_gib in context.for_rent if memory_gib >= (context.available_gib or need_gib)
     ]
-    enough = [gpu for gpu, memory_gib in rented if memory_gib >= (context.available_gib or need_gib)]
     if enough:
         return Hardware(
             gpu=min(enough, key=lambda gpu: gpu.usd_per_hour or 0.0), count=1, wait_usd_per_h=wait
         )
-    largest, memory_gib = max(rented, key=lambda pair: pair[1])
+    largest, memory_gib = max(context.for_rent, key=lambda pair: pair[1])
     return Hardware(gpu=largest, count=math.ceil(need_gib / memory_gib), wait_usd_per_h=wait)
 
 
 def _affordable(options: Iterable[Option], context: Context) -> Iterator[Option]:
     for option in options:
-        if _price_failure(option, context.requirements) is None:
+        if _failure(option, context.requirements) is None:
             yield option
+
+
+def _failure(option: Option, requirements: Requirements) -> tuple[str, Bilingual] | None:
+    """The first limit that this way of running the model breaks, and how."""
+    checks = (
+        ("max_usd_per_mtok", _price_failure),
+        ("budget_usd_per_month", _budget_failure),
+        ("min_tokens_per_s", _pace_failure),
+        ("max_latency_s", _latency_failure),
+    )
+    found = ((name, check(option, requirements)) for name, check in checks)
+    return next(((name, reason) for name, reason in found if reason is not None), None)
 
 
 def _price_failure(option: Option, requirements: Requirements) -> Bilingual | None:
     limit = requirements.max_usd_per_mtok
-    if limit is not None and option.cost.value > limit:
-        return Bilingual(
-            f"price: ${option.cost.value:.2f} per million tokens, you allow ${limit:g}",
-            f"价格：每百万 token {option.cost.value:.2f} 美元，上限为 {limit:g} 美元",
-        )
+    if limit is None or option.cost.value <= limit:
+        return None
+    return Bilingual(
+        f"price: ${option.cost.value:.2f} per million tokens, you allow ${limit:g}",
+        f"价格：每百万 token {option.cost.value:.2f} 美元，上限为 {limit:g} 美元",
+    )
+
+
+def _budget_failure(option: Option, requirements: Requirements) -> Bilingual | None:
     budget, tokens = requirements.budget_usd_per_month, requirements.tokens_per_month
     if budget is None or tokens is None:
         return None
@@ -139,17 +163,33 @@ def _price_failure(option: Option, requirements: Requirements) -> Bilingual | No
     )
 
 
+def _pace_failure(option: Option, requirements: Requirements) -> Bilingual | None:
+    """Hosted models pass: nobody publishes their speed."""
+    least, pace = requirements.min_tokens_per_s, option.tokens_per_s
+    if least is None or pace is None or pace >= least:
+        return None
+    return Bilingual(
+        f"speed: about {pace:.0f} tokens/s (estimate), you need {least:g}",
+        f"速度：约 {pace:.0f} token/s（估算），需要 {least:g}",
+    )
+
+
+def _latency_failure(option: Option, requirements: Requirements) -> Bilingual | None:
+    """Only what writing takes is counted: a model that is too slow at that is too slow in any case."""
+    most, pace = requirements.max_latency_s, option.tokens_per_s
+    if most is None or pace is None or ANSWER_TOKENS / pace <= most:
+        return None
+    return Bilingual(
+        f"speed: about {ANSWER_TOKENS / pace:.1f} s for {ANSWER_TOKENS} tokens (estimate), you allow {most:g} s",
+        f"速度：写 {ANSWER_TOKENS} 个 token 约需 {ANSWER_TOKENS / pace:.1f} 秒（估算），上限为 {most:g} 秒",
+    )
+
+
 def _why_none(model: ModelFact, context: Context) -> Excluded:
-    options = list(_options_of(model, context))
-    for option in options:
-        reason = _price_failure(option, context.requirements)
-        if reason is not None:
-            field = (
-                "max_usd_per_mtok"
-                if context.requirements.max_usd_per_mtok is not None
-                else "budget_usd_per_month"
-            )
-            return Excluded(model, field, reason)
+    failures = (_failure(option, context.requirements) for option in _options_of(model, context))
+    failure = next((found for found in failures if found is not None), None)
+    if failure is not None:
+        return Excluded(model, *failure)
     if not model.open_weights or context.requirements.hosting == "api":
         reason = Bilingual("price: not known, so it cannot be weighed", "价格：未知，无法比较")
         return Excluded(model, "price", reason)

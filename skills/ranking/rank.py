@@ -18,8 +18,7 @@ from skills.ranking.loss import Expected
 _DRAWS = 4000
 _SEED = 20_26
 FINALISTS = 5
-"""The chance to be the best is that among so many that score best. Among hundreds it would go to models that
-nobody has measured: whoever draws widest, draws best."""
+"""So many are shown. The chance to be the best is that among all, shown or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ class Piece:
 def rank(options: Sequence[Option], alpha: float) -> list[Ranked]:
     """Best first. Each model appears once, in the way of running it that scores best.
 
-    `p_best` is the chance to be the best of the finalists, and 0 for the others.
+    `p_best` is the chance to be the best of all that are ranked.
     """
     best: dict[tuple[str, str | None], Option] = {}
     for option in options:
@@ -68,7 +67,7 @@ def rank(options: Sequence[Option], alpha: float) -> list[Ranked]:
         if key not in best or option.score(alpha) < best[key].score(alpha):
             best[key] = option
     ordered = sorted(best.values(), key=lambda option: (option.score(alpha), option.model.id))
-    chances = _chances(ordered[:FINALISTS], alpha) + [0.0] * len(ordered[FINALISTS:])
+    chances = _chances(ordered, alpha)
     return [
         Ranked(option=option, score=option.score(alpha), p_best=chance)
         for option, chance in zip(ordered, chances, strict=True)
@@ -116,10 +115,17 @@ def _chances(ordered: Sequence[Option], alpha: float) -> list[float]:
     if not ordered:
         return []
     rng = np.random.default_rng(_SEED)
-    mean = np.array([option.loss.value for option in ordered])
-    se = np.array([option.loss.se for option in ordered])
-    cost = np.array([option.cost.value for option in ordered])
-    losses = np.clip(mean + se * rng.standard_normal((_DRAWS, len(ordered))), 0.0, 1.0)
-    winners = np.argmin(cost + alpha * losses, axis=1)
+    unit = max(1.0, alpha)  # keeps the sums small, however large alpha is
+    mean, se, cost = (
+        np.array(values, dtype=np.float32)
+        for values in zip(*((o.loss.value, o.loss.se, o.cost.value / unit) for o in ordered), strict=True)
+    )
+    scores = rng.standard_normal((_DRAWS, len(ordered)), dtype=np.float32)
+    scores *= se
+    scores += mean
+    np.clip(scores, 0.0, 1.0, out=scores)
+    scores *= np.float32(alpha / unit)
+    scores += cost
+    winners = np.argmin(scores, axis=1)
     counts = np.bincount(winners, minlength=len(ordered))
     return [float(count) / _DRAWS for count in counts]

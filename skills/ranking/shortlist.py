@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from index.catalogue import Catalogue
 from index.prices import GpuFact
@@ -20,10 +21,13 @@ from skills.ranking.constraints import Excluded
 from skills.ranking.criteria import Criteria, criteria_for
 from skills.ranking.hardware import available_memory_gib, named_gpu
 from skills.ranking.loss import LossModel
-from skills.ranking.rank import Piece, Ranked, frontier, rank
+from skills.ranking.options import Context
+from skills.ranking.rank import Option, Piece, Ranked, frontier, rank
+from skills.ranking.relax import Miss, Relaxation, nearest_misses, relaxations
+from skills.ranking.settle import Settlement, settlement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Shortlist:
     """One ranking, with all that is needed to explain it."""
 
@@ -32,12 +36,41 @@ class Shortlist:
     ranked: tuple[Ranked, ...]
     excluded: tuple[Excluded, ...]
     pieces: tuple[Piece, ...]
-    losses: LossModel
-    available_gib: float | None
-    gpu: GpuFact | None
-    """The accelerator that was named; None lets every model take the cheapest that it fits."""
+    options: tuple[Option, ...]
+    """Every way of running every candidate."""
+    context: Context
     data_updated: str
     """Date of the catalogue."""
+
+    @property
+    def losses(self) -> LossModel:
+        """What each model is expected to lose."""
+        return self.context.losses
+
+    @property
+    def available_gib(self) -> float | None:
+        """Memory that was stated, or that the named accelerators have."""
+        return self.context.available_gib
+
+    @property
+    def gpu(self) -> GpuFact | None:
+        """The accelerator that was named; None lets every model take the cheapest that it fits."""
+        return self.context.gpu
+
+    @cached_property
+    def relaxations(self) -> list[Relaxation]:
+        """What giving up one constraint would bring, the most first."""
+        return relaxations(self.excluded, self.context, self.ranked[0].option if self.ranked else None)
+
+    @cached_property
+    def nearest_misses(self) -> list[Miss]:
+        """For each limit with a number, the model that missed it by the least."""
+        return nearest_misses(self.excluded, self.context)
+
+    @cached_property
+    def settlement(self) -> Settlement | None:
+        """The evaluation that would tell the likeliest winners apart."""
+        return settlement(self.ranked, self.criteria.alpha_usd_per_mtok)
 
     @property
     def is_close(self) -> bool:
@@ -71,8 +104,7 @@ def build(
         ranked=tuple(rank(usable, alpha)),
         excluded=(*excluded, *unusable),
         pieces=tuple(frontier(usable)),
-        losses=losses,
-        available_gib=memory_gib,
-        gpu=gpu,
+        options=tuple(usable),
+        context=context,
         data_updated=catalogue.updated,
     )

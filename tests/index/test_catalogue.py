@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from index.catalogue import Catalogue
-from index.catalogue.check import problems
+from index.catalogue.check import gpu_problems, price_problems, problems
 from index.catalogue.convert import convert, read_tables
+from index.catalogue.gpus import GpuFact, shipped_gpus
 from index.catalogue.read import DATA_FILES
-from index.catalogue.soundness import unsound_fields, why_unsound
-from index.errors import UnknownModel
+from index.catalogue.soundness import fact_problems, unsound_fields, why_unsound
+from index.errors import BadInput, UnknownModel
+from index.prices import TokenPrice, shipped_prices
 from index.records import Benchmark, Evidence, ModelFact, Source
 
 PACKAGE = Path(__file__).parents[2] / "index" / "catalogue"
+
+
+NEW_MODELS = {
+    id_
+    for entry in yaml.safe_load((PACKAGE / "additions.yaml").read_text(encoding="utf-8"))["new_models"]
+    for id_ in entry["ids"]
+}
+
+
+def lines_of(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (PACKAGE / name).read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +94,10 @@ def test_the_shipped_files_have_no_problems(catalogue: Catalogue) -> None:
 
 
 def test_the_catalogue_holds_every_model_and_nearly_every_figure_of_the_tables(catalogue: Catalogue) -> None:
-    assert len(catalogue.models) == 615
+    added = [line for line in lines_of("models.jsonl") if line["id"] in NEW_MODELS]
+    assert len(catalogue.models) - len(added) == 615
+    assert len(added) == len(NEW_MODELS)
+    assert len({figure.model_id for figure in catalogue.evidence}) == 576
     assert (
         len(catalogue.evidence)
         + sum(count for reason, count in catalogue.left_out.items() if reason.startswith("figure"))
@@ -197,6 +217,9 @@ def test_a_name_like_no_other_is_answered_without_suggestions(catalogue: Catalog
         ({"params_b": 0.1, "vocab_size": 150_000, "hidden_size": 4096}, "vocab_size"),
         ({"n_layers": 10, "n_attention_layers": 12}, "n_attention_layers"),
         ({"licence": "Apache-2.0", "commercial_use": "no"}, "licence Apache-2.0"),
+        ({"licence": "Apache 2"}, "licence 'Apache 2' is no licence that we know"),
+        ({"commercial_use": "yes"}, "without a licence"),
+        ({"n_kv_heads": 6, "head_dim": 128, "hidden_size": 4096}, "do not divide"),
         ({"release_date": "2027-01-01"}, "release_date"),
         ({"open_weights": False}, "open_weights"),
         ({"languages": ("English",)}, "language 'English'"),
@@ -217,6 +240,7 @@ def test_an_impossible_fact_is_a_problem(known: dict[str, object], problem: str)
         (a_figure(model_id="nobody/nothing"), "no such model"),
         (a_figure(benchmark=a_benchmark(name="MMMLU")), "no such benchmark"),
         (a_figure(date="yesterday"), "is no date"),
+        (a_figure(date="2026-12-01"), "is no date up to 2026-11-22"),
         (a_figure(source=Source(name="paper", url="https://example.org")), "states no licence"),
         (a_figure(source=Source(name="LMArena", url="https://lmarena.ai", licence="x")), "on purpose"),
     ],
@@ -372,3 +396,86 @@ def test_facts_are_frozen(catalogue: Catalogue) -> None:
     with pytest.raises(AttributeError):
         model.params_b = 1.0  # type: ignore[misc]
     assert replace(model, params_b=1.0).params_b == 1.0
+
+
+def test_the_shipped_prices_and_accelerators_have_no_problems(catalogue: Catalogue) -> None:
+    found = [price for id_ in catalogue.models if (price := shipped_prices().price(id_)) is not None]
+    assert len(found) > 100
+    assert list(price_problems(found)) == []
+    assert list(gpu_problems(shipped_gpus())) == []
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_price_or_a_rate_that_is_not_above_zero_is_a_problem(value: float) -> None:
+    source = Source(name="list", url="https://example.org")
+    price = TokenPrice(
+        model_id="lab/m", provider="Lab", input_usd_per_mtok=value, source=source, date="2026-11-01"
+    )
+    card = GpuFact(name="Card", bandwidth_gb_s=900.0, usd_per_hour=value, source=source)
+    assert ["above zero" in problem for problem in price_problems([price])] == [True]
+    assert ["usd_per_hour" in problem for problem in gpu_problems([card])] == [True]
+
+
+def test_two_accelerators_of_one_name_are_a_problem() -> None:
+    card = GpuFact(name="Card", bandwidth_gb_s=900.0, source=Source(name="maker", url="https://example.org"))
+    assert "2 accelerators" in next(iter(gpu_problems([card, card])))
+
+
+def test_a_million_tokens_among_relatives_of_131072_are_a_placeholder(catalogue: Catalogue) -> None:
+    name = "meta-llama/Llama-3.1-8B-Instruct"
+    assert catalogue.models[name].max_context_tokens == 131_072
+    wrong = replace(catalogue.models[name], max_context_tokens=1_048_576)
+    found = problems(replace(catalogue, models={**catalogue.models, name: wrong}))
+    assert len(found) == 1
+    assert "max_context_tokens 1048576, but its relatives have 131072" in found[0]
+
+
+def test_kv_heads_that_do_not_divide_stated_heads_are_a_problem() -> None:
+    assert fact_problems(a_model(n_kv_heads=8), today="2026-11-22", n_heads=32) == []
+    found = fact_problems(a_model(n_kv_heads=6), today="2026-11-22", n_heads=32)
+    assert found == ["n_kv_heads: 6 KV heads do not divide 32 heads"]
+
+
+def test_the_age_of_the_data_is_the_days_since_the_tables_were_built(catalogue: Catalogue) -> None:
+    assert catalogue.age_days(date(2026, 12, 2)) == 10
+    assert catalogue.refreshed is None
+
+
+def test_a_model_without_a_figure_is_known_all_the_same(catalogue: Catalogue) -> None:
+    pythia = catalogue.require("pythia 1.4b")
+    assert (pythia.n_layers, pythia.n_kv_heads, pythia.head_dim) == (24, 16, 128)
+    assert catalogue.evidence_of(pythia.id) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("models.jsonl", "{broken\n", "models.jsonl, line 1 is damaged"),
+        ("models.jsonl", '{"id": "a/b"}\n', "models.jsonl, line 1 is damaged"),
+        ("models.jsonl", "[]\n", "models.jsonl, line 1 is damaged"),
+        ("evidence.csv", "model,benchmark,score,kind,reading\na/b,MMLU\n", "row 2 has 2 cells, not 5"),
+        (
+            "evidence.csv",
+            "model,benchmark,score,kind,reading\na/b,MMLU,1,published,zz\n",
+            "evidence.csv is damaged",
+        ),
+        ("evidence.csv", "", "evidence.csv is damaged"),
+        ("benchmarks.csv", "a,b\n1,2\n", "benchmarks.csv is damaged"),
+        ("sources.csv", "\x00\x01\x02", "sources.csv is damaged"),
+        ("catalogue.yaml", "updated: [", "catalogue.yaml is damaged"),
+        ("catalogue.yaml", "updated: soon\nleft_out: {}", "catalogue.yaml is damaged"),
+    ],
+)
+def test_a_damaged_file_is_named_in_clear_words(tmp_path: Path, name: str, text: str, words: str) -> None:
+    for file in DATA_FILES:
+        (tmp_path / file).write_bytes((PACKAGE / file).read_bytes())
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput) as raised:
+        Catalogue.load(tmp_path)
+    assert words in raised.value.to("en")
+    assert "已损坏" in raised.value.to("zh")
+
+
+def test_a_missing_file_is_named_in_clear_words(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"models\.jsonl is damaged"):
+        Catalogue.load(tmp_path)

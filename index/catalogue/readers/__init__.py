@@ -1,0 +1,1 @@
+"""Files of other tools, and our own CSV form, turned into facts and figures: one reader a file, tried by kind."""
