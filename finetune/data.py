@@ -41,13 +41,22 @@ _CATEGORY_COLUMNS = ("category", "类别", "分类")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One labelled example."""
+    """One example."""
 
     id: str
     text: str
+    """What the model is given; for language modelling, what it should find likely."""
     label: str
+    """What it should say: a label, a choice, an answer, a reference, a JSON object; empty where nothing is right."""
     language: str | None = None
     category: str | None = None
+    """For a breakdown."""
+    choices: tuple[str, ...] = ()
+    """Multiple choice: the answers to choose from; `label` is one of them."""
+    references: tuple[str, ...] = ()
+    """Further answers that are as good as `label`."""
+    group: str | None = None
+    """Rows of one group are not independent, such as turns of one conversation: their errors are clustered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +101,14 @@ def load(sha256: str, *, home: Path) -> list[Row]:
     path = _folder(home) / f"{sha256}.jsonl"
     if not path.is_file():
         raise NotRegistered(sha256, _folder(home))
-    return [Row(**json.loads(line)) for line in path.read_text("utf-8").split("\n") if line]
+    return [_row(json.loads(line)) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def _row(fields: dict[str, Any]) -> Row:
+    lists: dict[str, Any] = {
+        name: tuple(fields[name]) for name in ("choices", "references") if name in fields
+    }
+    return Row(**{**fields, **lists})
 
 
 def split(rows: Sequence[Row], held_out_frac: float, seed: int) -> tuple[list[Row], list[Row]]:
@@ -150,7 +166,7 @@ def _folder(home: Path) -> Path:
 
 
 def _sparse(value: Row | _Columns) -> dict[str, str]:
-    return {name: field for name, field in asdict(value).items() if field is not None}
+    return {name: field for name, field in asdict(value).items() if field not in (None, ())}
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -139,6 +140,19 @@ def verdict(
     if rivals and all(-delta <= c.ci95[0] and c.ci95[1] <= delta for c in rivals):
         return "indistinguishable"
     return "insufficient"
+
+
+def items_needed(differences: Sequence[float], *, alpha: float = 0.05, power: float = 0.8) -> int | None:
+    """Return how many rows would show a difference like this one, with a chance of `power`.
+
+    n = ((z(1 - alpha/2) + z(power)) * sd / mean)^2, rounded up; None where the mean is 0, which no number shows.
+    """
+    values = np.asarray(differences, dtype=float)
+    mean, spread = float(values.mean()), float(values.std())
+    if mean == 0:
+        return None
+    normal = NormalDist()
+    return math.ceil(((normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)) * spread / mean) ** 2)
 
 
 def _t_interval(differences: np.ndarray) -> Interval:

@@ -14,6 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from finetune.errors import UnknownQuantization
 from index.records import QUANTIZATIONS, Quantization
 
+DatasetTask = Literal[
+    "classification",
+    "multiple-choice",
+    "question-answering",
+    "generation",
+    "extraction",
+    "language-modelling",
+    "chat",
+]
+"""What the rows ask for: one of a few labels, one of a row's own choices, a short answer, a text like the
+references, a JSON object, nothing but to be likely, or a reply that a judge scores."""
+
 
 class DatasetRef(BaseModel):
     """A registered data set."""
@@ -26,6 +38,7 @@ class DatasetRef(BaseModel):
     rows: int = Field(ge=1)
     labels: tuple[str, ...] = ()
     """The distinct labels in sorted order, for classification."""
+    task: DatasetTask = "classification"
 
 
 class Candidate(BaseModel):
