@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.settings import Settings, read_settings
 from finetune.jobs import Jobs
-from index.catalogue import Catalogue
+from index.catalogue.home import open_catalogue
 from index.retrieve import KnowledgeBase
 from index.store import open_store
 from skills.chat_model import ChatModel, ConfiguredChat
@@ -24,7 +24,7 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
     return Desk(
         engine=engine,
         home=home,
-        catalogue=Catalogue.load(),
+        catalogue=open_catalogue(home),
         knowledge=open_knowledge(settings),
         jobs=Jobs(engine, home=home, database_url=settings.store_url, datasets=datasets),
         threads=Threads(engine),

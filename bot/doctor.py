@@ -9,7 +9,7 @@ from typing import Literal
 
 from bot.settings import Settings, read_settings
 from index.bilingual import Bilingual, Language
-from index.catalogue import Catalogue
+from index.catalogue.home import open_catalogue
 from index.errors import ShortlistError
 from index.store import open_store
 from skills.chat_model import ChatFailed, ConfiguredChat
@@ -36,7 +36,7 @@ def examine() -> list[Finding]:
     return [
         _home(settings),
         _store(settings),
-        _catalogue(),
+        _catalogue(settings),
         *(_package(name, use) for name, use in _PACKAGES),
         _chat_model(settings),
         *_slack(settings),
@@ -81,9 +81,9 @@ def _store(settings: Settings) -> Finding:
     )
 
 
-def _catalogue() -> Finding:
+def _catalogue(settings: Settings) -> Finding:
     try:
-        catalogue = Catalogue.load()
+        catalogue = open_catalogue(settings.folder)
     except ShortlistError as error:
         return Finding("catalogue", "wrong", error.message)
     count, figures = len(catalogue.models), len(catalogue.evidence)

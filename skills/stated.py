@@ -56,6 +56,14 @@ _PLACE_NAMES = {
     "EU": Bilingual("Europe", "欧洲"),
     "FR": Bilingual("France", "法国"),
     "KR": Bilingual("Korea", "韩国"),
+    "RU": Bilingual("Russia", "俄罗斯"),
+    "DE": Bilingual("Germany", "德国"),
+    "GB": Bilingual("Britain", "英国"),
+    "JP": Bilingual("Japan", "日本"),
+    "IN": Bilingual("India", "印度"),
+    "IL": Bilingual("Israel", "以色列"),
+    "AE": Bilingual("the Emirates", "阿联酋"),
+    "CA": Bilingual("Canada", "加拿大"),
 }
 
 

@@ -153,9 +153,9 @@ def _closeness(shortlist: Shortlist, first: Recommendation) -> Bilingual | None:
         return Bilingual(f"It is the best with {chance} probability.", f"它是最优的概率为 {chance}。")
     count = len(shortlist.ranked)
     return Bilingual(
-        f"Too close to call ({chance} likely the best of all {count} candidates): an evaluation on your own data "
+        f"Too close to call ({chance} likely the best of {count} candidates): an evaluation on your own data "
         "would settle it.",
-        f"与后面几名差距很小（在全部 {count} 个候选中最优的概率为 {chance}）：用你自己的数据评测一次就能定下来。",
+        f"与后面几名差距很小（在 {count} 个候选中最优的概率为 {chance}）：用你自己的数据评测一次就能定下来。",
     )
 
 

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bot.console import Output, guarded
+from bot.settings import read_settings
 from index import footprint as memory
 from index.bilingual import Bilingual
-from index.catalogue import Catalogue
+from index.catalogue.home import open_catalogue
 from index.errors import BadInput
 from index.fitting import cheapest_cards, largest_batch
 from index.prices import decode_tokens_per_s
@@ -40,7 +41,7 @@ def footprint(  # noqa: PLR0913, PLR0917  one parameter per option
 ) -> None:
     """Say how much accelerator memory a model needs."""
     with guarded(Output(json=json)) as output:
-        fact = Catalogue.load().require(model)
+        fact = open_catalogue(read_settings().folder).require(model)
         bits = _kv_bits(kv_bits)
         found = (
             memory.tuning(fact, method=tune, seq_tokens=seq, batch=batch, rank=rank)

@@ -148,7 +148,9 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         is_about_model = statement.mentions or signals.points_back or _continues_question(signals)
         asked = _ASKED_WITH_A_MODEL if is_about_model else _HARDWARE
         return {name: value for name, value in fields.items() if name in asked} | named
-    return named if skill == "explain" else {}
+    if skill == "explain":
+        return named if signals.previous is not None else fields
+    return {}
 
 
 def _family_or_ids(topics: Sequence[Mention]) -> tuple[str, ...]:

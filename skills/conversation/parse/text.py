@@ -20,7 +20,8 @@ MAX_CHARS = 4000
 """A request is never longer; what comes after is not read, so that no text can be slow."""
 
 _TOKEN = re.compile(
-    r"(?<=\d)x(?=[a-z]{0,3}\d)|[a-zà-öø-ÿ]+n't|[a-zà-öø-ÿ]+|\d+(?:,\d{3}(?!\d))+(?:\.\d+)?|\d+(?:\.\d+)?|[\u3400-\u9fff]|\S"
+    r"(?<=\d)x(?=[a-z]{0,3}\d)|[a-zà-öø-ÿ]+n't|[a-zà-öø-ÿ]+|\d+(?:,\d{3}(?!\d))+(?:\.\d+)?"
+    r"|\d+(?:\.\d+)?e\+?\d{1,2}(?![\w.-])|\d+(?:\.\d+)?|[\u3400-\u9fff]|\S"
 )
 _MENTION = re.compile(r"<[@#!][^>\s]{0,80}>")
 _FOREIGN = re.compile(r"[\u0370-\u1fff\u3040-\u30ff\uac00-\ud7af]")
