@@ -11,63 +11,22 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from finetune.atomic import write_text
-from finetune.errors import EmptyCells, NoColumn, NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
-from finetune.spec import DatasetRef
-from finetune.table_files import Record, read_records
+from finetune.columns import Columns, Row, recognise, rows_of, task_of
+from finetune.errors import NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
+from finetune.spec import DatasetRef, DatasetTask
+from finetune.table_files import read_records
 
 SAMPLES = {"tickets": Path(__file__).parent / "samples" / "tickets.jsonl"}
 
 MIN_ROWS = 10
 MAX_LABELS = 100
-
-TEXT_COLUMNS = (
-    "text", "ticket", "question", "input", "prompt", "content", "message", "body", "sentence", "utterance",
-    "文本", "内容", "问题", "工单", "消息", "输入", "正文", "句子",
-)  # fmt: skip
-LABEL_COLUMNS = (
-    "label", "intent", "category", "answer", "class", "target", "output", "completion",
-    "标签", "意图", "类别", "分类", "答案", "回答", "输出",
-)  # fmt: skip
-_LANGUAGE_COLUMNS = ("language", "lang", "语言")
-_CATEGORY_COLUMNS = ("category", "类别", "分类")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One example."""
-
-    id: str
-    text: str
-    """What the model is given; for language modelling, what it should find likely."""
-    label: str
-    """What it should say: a label, a choice, an answer, a reference, a JSON object; empty where nothing is right."""
-    language: str | None = None
-    category: str | None = None
-    """For a breakdown."""
-    choices: tuple[str, ...] = ()
-    """Multiple choice: the answers to choose from; `label` is one of them."""
-    references: tuple[str, ...] = ()
-    """Further answers that are as good as `label`."""
-    group: str | None = None
-    """Rows of one group are not independent, such as turns of one conversation: their errors are clustered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Columns:
-    """The names of the columns that were recognised."""
-
-    text: str
-    label: str
-    id: str | None
-    language: str | None
-    category: str | None
 
 
 def register(
@@ -76,24 +35,28 @@ def register(
     home: Path,
     text_column: str | None = None,
     label_column: str | None = None,
+    task: DatasetTask | None = None,
 ) -> DatasetRef:
     """Check a file of examples, keep its rows under `home`, and return how jobs refer to it.
 
-    `tickets` is the sample that comes along. Raises BadDataset, and then nothing was written.
-    Registering the same rows again gives the same reference.
+    `tickets` is the sample that comes along. `task` is told from columns and answers unless it is given; that
+    there is nothing but text to find likely, language-modelling, is never guessed. Raises BadDataset, and then
+    nothing was written. Registering the same rows again gives the same reference.
     """
     path = SAMPLES.get(str(path_or_name), Path(path_or_name).expanduser())
     records = read_records(path)
-    columns = _recognise(path.name, records, text_column, label_column)
-    rows = _normalise(path.name, records, columns)
-    _check(path.name, rows, columns)
+    columns = recognise(path.name, records, text_column=text_column, label_column=label_column, task=task)
+    rows = rows_of(path.name, records, columns)
+    task = task or task_of(rows, columns)
+    _check(path.name, rows, columns, task)
     content = "".join(json.dumps(_sparse(row), ensure_ascii=False) + "\n" for row in rows)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     name = str(path_or_name) if str(path_or_name) in SAMPLES else path.name
-    meta = {"name": name, "columns": _sparse(columns), **_counts(rows)}
+    meta = {"name": name, "task": task, "columns": _sparse(columns), **_counts(rows, task)}
     write_text(_folder(home) / f"{sha256}.meta.json", json.dumps(meta, ensure_ascii=False, indent=2))
     write_text(_folder(home) / f"{sha256}.jsonl", content)
-    return DatasetRef(name=name, sha256=sha256, rows=len(rows), labels=tuple(sorted({r.label for r in rows})))
+    labels = tuple(sorted({row.label for row in rows})) if task == "classification" else ()
+    return DatasetRef(name=name, sha256=sha256, rows=len(rows), labels=labels, task=task)
 
 
 def load(sha256: str, *, home: Path) -> list[Row]:
@@ -165,88 +128,34 @@ def _folder(home: Path) -> Path:
     return home / "datasets"
 
 
-def _sparse(value: Row | _Columns) -> dict[str, str]:
+def _sparse(value: Row | Columns) -> dict[str, Any]:
     return {name: field for name, field in asdict(value).items() if field not in (None, ())}
 
 
-def _counts(rows: Sequence[Row]) -> dict[str, Any]:
+def _counts(rows: Sequence[Row], task: DatasetTask) -> dict[str, Any]:
     keys = Counter(text_key(row.text) for row in rows)
     labels_of_key: dict[str, set[str]] = {}
     for row in rows:
         labels_of_key.setdefault(text_key(row.text), set()).add(row.label)
+    labels = Counter(row.label for row in rows) if task == "classification" else Counter[str]()
     return {
         "rows": len(rows),
-        "labels": dict(sorted(Counter(row.label for row in rows).items())),
+        "labels": dict(sorted(labels.items())),
         "languages": dict(sorted(Counter(row.language for row in rows if row.language).items())),
         "duplicates": len(rows) - len(keys),
         "texts_with_several_labels": sum(len(labels) > 1 for labels in labels_of_key.values()),
     }
 
 
-def _recognise(
-    name: str, records: Sequence[Record], text_column: str | None, label_column: str | None
-) -> _Columns:
-    present = list(dict.fromkeys(str(column) for record in records for column in record))
-    label = _find(present, (label_column,) if label_column else LABEL_COLUMNS)
-    others = [column for column in present if column != label]
-    text = _find(others, (text_column,) if text_column else TEXT_COLUMNS)
-    if text is None:
-        raise NoColumn(name, role="text", present=present, named=text_column)
-    if label is None:
-        raise NoColumn(name, role="label", present=present, named=label_column)
-    category = _find(others, _CATEGORY_COLUMNS)
-    return _Columns(
-        text=text,
-        label=label,
-        id=_find(others, ("id",)),
-        language=_find(others, _LANGUAGE_COLUMNS),
-        category=category if category != text else None,
-    )
-
-
-def _find(present: Iterable[str], wanted: Iterable[str]) -> str | None:
-    """The first of the wanted columns that is there, whatever its case."""
-    by_folded_name = {column.strip().casefold(): column for column in reversed(list(present))}
-    return next((by_folded_name[w.casefold()] for w in wanted if w.casefold() in by_folded_name), None)
-
-
-def _normalise(name: str, records: Sequence[Record], columns: _Columns) -> list[Row]:
-    ids = [_cell(record, columns.id) for record in records]
-    if len(set(ids)) < len(ids) or "" in ids:
-        ids = [str(number) for number in range(1, len(records) + 1)]
-    rows = [
-        Row(
-            id=row_id,
-            text=_cell(record, columns.text),
-            label=_cell(record, columns.label),
-            language=_cell(record, columns.language) or None,
-            category=_cell(record, columns.category) or None,
-        )
-        for row_id, record in zip(ids, records, strict=True)
-    ]
-    _refuse_empty(name, rows, columns.text, lambda row: row.text)
-    _refuse_empty(name, rows, columns.label, lambda row: row.label)
-    return rows
-
-
-def _cell(record: Record, column: str | None) -> str:
-    value = record.get(column) if column is not None else None
-    if value is None:
-        return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _refuse_empty(name: str, rows: Sequence[Row], column: str, get: Callable[[Row], str]) -> None:
-    empty = [number for number, row in enumerate(rows, start=1) if not get(row)]
-    if empty:
-        raise EmptyCells(name, column=column, rows=empty, of=len(rows))
-
-
-def _check(name: str, rows: Sequence[Row], columns: _Columns) -> None:
-    labels = {row.label for row in rows}
+def _check(name: str, rows: Sequence[Row], columns: Columns, task: DatasetTask) -> None:
     if len(rows) < MIN_ROWS:
         raise TooFewRows(name, rows=len(rows), least=MIN_ROWS)
+    if task != "classification":
+        return
+    labels = {row.label for row in rows}
     if len(labels) == 1:
         raise OneLabelOnly(name, label=rows[0].label)
     if len(labels) > MAX_LABELS or len(labels) == len(rows):
-        raise TooManyLabels(name, column=columns.label, labels=len(labels), rows=len(rows), limit=MAX_LABELS)
+        raise TooManyLabels(
+            name, column=columns.label or "", labels=len(labels), rows=len(rows), limit=MAX_LABELS
+        )

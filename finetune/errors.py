@@ -1,12 +1,15 @@
 """What can be wrong with what a job is given, as one tree below index.errors.
 
 BadInput
-└── UnknownQuantization                                    a way of loading that we do not have
+├── UnknownQuantization                                    a way of loading that we do not have
+├── UnknownMetric                                          a metric that the task does not have
+└── OnlyLabelsAreLearnt                                    a task that fine-tunes do not know yet
 
 BadDataset
 ├── NoSuchFile, UnknownFileKind, TooLarge, NotUtf8         the file as bytes
 ├── BrokenJson, NotAList, NotAnObject, BrokenTable         the file as a table
-├── NoRows, TooFewRows, NoColumn, EmptyCells               the table as examples
+├── NoRows, TooFewRows, NoColumn, EmptyCells,              the table as examples
+│   AnswerIsNoChoice
 ├── OneLabelOnly, TooManyLabels                            the examples as classes
 └── NotRegistered                                          the rows are gone from SHORTLIST_HOME
 """
@@ -30,6 +33,32 @@ class UnknownQuantization(BadInput):
             Bilingual(
                 en=f"The quantization {given!r} is unknown. Use one of: {names}.",
                 zh=f"未知的量化方式 {given!r}。可用：{names}。",
+            )
+        )
+
+
+class UnknownMetric(BadInput):
+    """The task of the data set has no metric of this name."""
+
+    def __init__(self, given: str, task: str, known: Iterable[str]) -> None:
+        names = ", ".join(known)
+        super().__init__(
+            Bilingual(
+                en=f"{given!r} is no metric of {task}. Use one of: {names}.",
+                zh=f"{given!r} 不是 {task} 的指标。可用：{names}。",
+            )
+        )
+
+
+class OnlyLabelsAreLearnt(BadInput):
+    """A fine-tune was asked for on rows that are not labelled with classes."""
+
+    def __init__(self, name: str, task: str) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{name} is a set for {task}, and a fine-tune learns classification only so far. "
+                "Give rows with a text and one of a few labels.",
+                zh=f"{name} 是 {task} 数据集，目前微调只支持分类。请提供带文本和标签的数据。",
             )
         )
 
@@ -201,6 +230,21 @@ class EmptyCells(BadDataset):
                 "Fill them in or take these rows out.",
                 zh=f"{name}：{of} 行中有 {len(rows)} 行的 {column!r} 列为空（第 {numbers} 行）。"
                 "请补全，或删除这些行。",
+            )
+        )
+
+
+class AnswerIsNoChoice(BadDataset):
+    """In some rows of a multiple-choice set the right answer is none of the choices."""
+
+    def __init__(self, name: str, *, column: str, rows: Sequence[int], of: int) -> None:
+        numbers = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+        super().__init__(
+            Bilingual(
+                en=f"{name}: in {len(rows)} of {of} rows (row {numbers}) the column {column!r} names none of the "
+                "choices. Give a choice's text, letter or number.",
+                zh=f"{name}：{of} 行中有 {len(rows)} 行（第 {numbers} 行）的 {column!r} 列不是任何一个选项。"
+                "请填选项的文本、字母或序号。",
             )
         )
 

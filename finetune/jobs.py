@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Engine
 
 from finetune import data, models
-from finetune.errors import NoSuchFile
+from finetune.errors import NoSuchFile, OnlyLabelsAreLearnt
 from finetune.folder import JobFolder
 from finetune.queue import Queue
-from finetune.spec import DatasetRef, EvaluationSpec, TuningSpec
+from finetune.spec import DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.state import Job, JobEvent, JobState
 from finetune.worker_process import COMMAND, WorkerProcess
 from index.bilingual import Bilingual
@@ -55,11 +55,14 @@ class Jobs:
                 home=self._home, database_url=database_url, command=worker_command, idle_s=worker_idle_s
             )
 
-    def register_dataset(self, path_or_name: str) -> DatasetRef:
-        """Check a data set and keep a copy of its rows under its content hash; BadDataset when it is none."""
-        if self._datasets is None or path_or_name in data.SAMPLES:
-            return data.register(path_or_name, home=self._home)
-        return data.register(_inside(self._datasets, path_or_name), home=self._home)
+    def register_dataset(self, path_or_name: str, *, task: DatasetTask | None = None) -> DatasetRef:
+        """Check a data set and keep a copy of its rows under its content hash; BadDataset when it is none.
+
+        `task`: what the rows ask for; None recognises it.
+        """
+        is_free = self._datasets is None or path_or_name in data.SAMPLES
+        path = path_or_name if is_free or self._datasets is None else _inside(self._datasets, path_or_name)
+        return data.register(path, home=self._home, task=task)
 
     def resolve_model(self, name: str) -> models.ModelLocation:
         """Find the model that a name means; UnknownModel when nothing fits."""
@@ -73,6 +76,10 @@ class Jobs:
         Models are looked up before anything is written. The key is a UNIQUE column, so two deliveries of one
         Slack event cannot race. From here on the job is not lost: workers read the row.
         """
+        if isinstance(spec, EvaluationSpec):
+            _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
+        elif spec.dataset.task != "classification":
+            raise OnlyLabelsAreLearnt(spec.dataset.name, spec.dataset.task)
         known = _with_known_models(spec)
         return self._queue.insert_or_get(known, dedupe_key=dedupe_key, owner=owner, thread=thread)
 

@@ -10,13 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 
 from finetune.folder import UnreadableResult
-from finetune.spec import EvaluationSpec
+from finetune.spec import DatasetTask, EvaluationSpec
 from finetune.state import Job
 from index import measurements
 from index.records import Measurement, Quantization
 from index.store import utc_now
 
-_TASK = "classification"
+_TASK_OF: dict[DatasetTask, str] = {
+    "classification": "classification",
+    "multiple-choice": "question-answering",
+    "question-answering": "question-answering",
+    "extraction": "extraction",
+    "generation": "summarization",
+    "language-modelling": "chat",
+}
+"""Task of a data set -> the task of a request that its figures are evidence for. Texts to be written count for
+summarization, the commonest of them; a recommendation for translation does not see them yet."""
 
 
 class _Shape(BaseModel):
@@ -85,7 +94,7 @@ def _measurements(job: Job, result: Mapping[str, Any], at_utc: str) -> Iterator[
                 model_id=row.model,
                 adapter=_adapter_name(row.adapter),
                 quantization=row.quantization,
-                task=_TASK,
+                task=_TASK_OF[job.spec.dataset.task],
                 metric=metric,
                 value=figure.value,
                 ci95_low=figure.ci95[0],

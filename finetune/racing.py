@@ -89,10 +89,14 @@ class Race:
         self.items_seen = seen_after
         return self._drop()
 
+    def withdraw(self, name: str) -> None:
+        """Take out a candidate that can answer no more, such as one that failed."""
+        self._is_in[self.names.index(name)] = False
+
     @property
     def is_over(self) -> bool:
         """True when one is left, the items are used up, or the rest would not change who is first."""
-        if self._is_in.sum() == 1 or self.items_seen == self.n_items:
+        if self._is_in.sum() <= 1 or self.items_seen == self.n_items:
             return True
         return self.items_seen > 0 and self._is_settled() and not self._is_winner_in_reach()
 

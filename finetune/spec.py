@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from finetune.errors import UnknownQuantization
+from finetune.errors import UnknownMetric, UnknownQuantization
 from index.records import QUANTIZATIONS, Quantization
 
 DatasetTask = Literal[
@@ -21,10 +21,27 @@ DatasetTask = Literal[
     "generation",
     "extraction",
     "language-modelling",
-    "chat",
 ]
 """What the rows ask for: one of a few labels, one of a row's own choices, a short answer, a text like the
-references, a JSON object, nothing but to be likely, or a reply that a judge scores."""
+references, a JSON object, or nothing but to be likely."""
+
+
+METRIC_NAMES: dict[DatasetTask, tuple[str, ...]] = {
+    "classification": (
+        "accuracy",
+        "balanced_accuracy",
+        "f1_macro",
+        "f1_micro",
+        "precision_macro",
+        "recall_macro",
+    ),
+    "multiple-choice": ("accuracy",),
+    "question-answering": ("exact_match", "token_f1"),
+    "generation": ("chrf", "bleu", "rouge1", "rouge2", "rougeL"),
+    "extraction": ("field_f1", "json_validity", "exact_match"),
+    "language-modelling": ("bits_per_byte", "perplexity"),
+}
+"""What is reported for a task; the first decides unless another is named."""
 
 
 class DatasetRef(BaseModel):
@@ -67,17 +84,40 @@ class Candidate(BaseModel):
 
 
 class EvaluationSpec(BaseModel):
-    """Score each candidate on the same rows of one labelled data set."""
+    """Score each candidate on the same rows of one data set, as a race unless `full`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["evaluation"] = "evaluation"
     candidates: tuple[Candidate, ...] = Field(min_length=1, max_length=32)
     dataset: DatasetRef
-    metric: Literal["accuracy"] = "accuracy"
+    metric: str | None = None
+    """The one that decides; None takes the first of the task's."""
     limit: int | None = Field(default=None, ge=1)
     """Use that many rows, chosen by `seed`; None uses all."""
     seed: int = 0
+    full: bool = False
+    """Let every candidate answer every row, also when it cannot win any more."""
+    alpha: float = Field(default=0.05, gt=0, le=0.5)
+    """Chance of dropping the best candidate at most."""
+    delta: float = Field(default=0.01, ge=0, lt=1)
+    """A difference, on a scale of 0 to 1, that is too small to matter."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """No new batch of rows is begun after so long."""
+    instruction: str | None = Field(default=None, max_length=20_000)
+    """What the model is told first; None takes the task's own sentence."""
+    examples: int = Field(default=0, ge=0, le=32)
+    """So many rows are shown, with their answers, before the question; they are not scored."""
+    max_new_tokens: int | None = Field(default=None, ge=1, le=32_768)
+    """Longest answer that a model may write; None takes what suits the task."""
+
+    @property
+    def deciding_metric(self) -> str:
+        """The metric that names the best; UnknownMetric when the task has no such one."""
+        known = METRIC_NAMES[self.dataset.task]
+        if self.metric is not None and self.metric not in known:
+            raise UnknownMetric(self.metric, self.dataset.task, known)
+        return self.metric or known[0]
 
 
 class TuningSpec(BaseModel):

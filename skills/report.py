@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from finetune.spec import EvaluationSpec, TuningSpec
@@ -27,6 +27,8 @@ _STAGE_NAMES = {
     "training": Bilingual("training", "训练"),
     "after": Bilingual("scoring the tuned model", "评测微调后的模型"),
 }
+
+_WORTH_TELLING = 0.97
 
 
 def job_title(job: Job) -> Bilingual:
@@ -97,12 +99,12 @@ def _unfinished(job: Job, language: Language) -> str:
 
 
 def _evaluation(result: Mapping[str, Any], language: Language) -> str:
-    candidates = result["candidates"]
     name = result["dataset"]["name"]
     comparisons = result["comparisons"]
     parts = [
         _verdict(result, language),
-        _candidate_table(candidates, language),
+        _candidate_table(result, language),
+        _cost_line(result, language),
         "\n".join(_comparison_line(item, language) for item in comparisons[:3]),
         Bilingual(
             f"Measured here on {name} (job {result['job_id']}); the next recommendation uses it.",
@@ -117,8 +119,11 @@ def _verdict(result: Mapping[str, Any], language: Language) -> str:
     finished = [item for item in result["candidates"] if item["stopped"] != "failed"]
     if not finished:
         return Bilingual("**No candidate could be measured.**", "**没有一个候选能完成评测。**").to(language)
-    best = max(finished, key=lambda item: float(item["metrics"]["accuracy"]["value"]))
-    label, score = _candidate_name(best, language), _score_text(best)
+    metric = _metric(result)
+    best = next((item for item in finished if item.get("label") == result.get("leader")), None) or max(
+        finished, key=lambda item: float(item["metrics"][metric]["value"])
+    )
+    label, score = _candidate_name(best, language), _score_text(best, metric)
     if len(finished) == 1:
         return Bilingual(f"**{label} on {name}: {score}.**", f"**{label} 在 {name} 上：{score}。**").to(
             language
@@ -132,26 +137,49 @@ def _verdict(result: Mapping[str, Any], language: Language) -> str:
             f"**No difference that matters on {name}**: take the cheapest. {label} has {score}.",
             f"**在 {name} 上没有实质差别**：选最便宜的即可。{label} 为 {score}。",
         ).to(language)
+    more = result.get("more_rows_needed")
     return Bilingual(
-        f"**Too few rows to name a winner on {name}.** {label} leads with {score}; more rows would settle it.",
-        f"**{name} 的行数还不足以分出胜负。** {label} 暂时领先，{score}；增加行数可以定下来。",
+        f"**Too few rows to name a winner on {name}.** {label} leads with {score}; "
+        f"{f'about {more:,} more rows' if more else 'more rows'} would settle it.",
+        f"**{name} 的行数还不足以分出胜负。** {label} 暂时领先，{score}；"
+        f"{f'大约再加 {more:,} 行' if more else '增加行数'}可以定下来。",
     ).to(language)
 
 
-def _candidate_table(candidates: Sequence[Mapping[str, Any]], language: Language) -> str:
+def _cost_line(result: Mapping[str, Any], language: Language) -> str:
+    """What the race saved; nothing where all rows were answered."""
+    share = float(result.get("share_of_full_cost", 1.0))
+    if share > _WORTH_TELLING:
+        return ""
+    return Bilingual(
+        f"It took {share:.0%} of the answers of a full run; the rest would not change who is first.",
+        f"只用了完整评测 {share:.0%} 的回答，其余不会改变第一名。",
+    ).to(language)
+
+
+def _metric(result: Mapping[str, Any]) -> str:
+    """The metric that decided; results of before it could be chosen are of accuracy."""
+    return str(result.get("metric") or "accuracy")
+
+
+def _candidate_table(result: Mapping[str, Any], language: Language) -> str:
+    metric = _metric(result)
+    name = "准确率" if metric == "accuracy" and language == "zh" else metric
     head = Bilingual(
-        "| candidate | accuracy (95%) | tokens/s | latency p50 | peak memory |",
-        "| 候选 | 准确率（95%） | token/s | 延迟 p50 | 峰值内存 |",
+        f"| candidate | {name} (95%) | tokens/s | latency p50 | peak memory |",
+        f"| 候选 | {name}（95%） | token/s | 延迟 p50 | 峰值内存 |",
     )
     rows = [head.to(language), "| --- | --- | --- | --- | --- |"]
-    for item in candidates:
-        name = _candidate_name(item, language)
+    for item in result["candidates"]:
+        label = _candidate_name(item, language)
         if item["stopped"] == "failed":
             reason = item["reason_zh" if language == "zh" else "reason"]
-            rows.append(f"| {name} | {reason} | – | – | – |")
+            rows.append(f"| {label} | {reason} | – | – | – |")
             continue
+        left = Bilingual(", out of the race", "，已退出竞速") if item["stopped"] == "eliminated" else None
         rows.append(
-            f"| {name} | {_score_text(item)} | {_number(item['tokens_per_s'], '.0f')} "
+            f"| {label}{left.to(language) if left else ''} | {_score_text(item, metric)} "
+            f"| {_number(item['tokens_per_s'], '.0f')} "
             f"| {_number(item['latency_p50_s'], '.2f')} s | {_number(item['peak_memory_gib'], '.2f')} GiB |"
         )
     return "\n".join(rows)
@@ -217,12 +245,12 @@ def _candidate_name(item: Mapping[str, Any], language: Language) -> str:
     return f"{name}{adapter} {quantization_name(item['quantization'], language)}"
 
 
-def _score_text(item: Mapping[str, Any]) -> str:
-    accuracy = item["metrics"].get("accuracy")
-    if accuracy is None:
+def _score_text(item: Mapping[str, Any], metric: str | None = None) -> str:
+    figure = item["metrics"].get(metric or next(iter(item["metrics"]), ""))
+    if figure is None:
         return "–"
-    low, high = accuracy["ci95"]
-    return f"{accuracy['value']:.2f} ({low:.2f}–{high:.2f}, n={accuracy['n']})"
+    low, high = figure["ci95"]
+    return f"{figure['value']:.2f} ({low:.2f}–{high:.2f}, n={figure['n']})"
 
 
 def _difference(item: Mapping[str, Any]) -> str:

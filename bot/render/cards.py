@@ -139,7 +139,7 @@ def _head(job: Job, owner: str, language: Language) -> str:
     if isinstance(spec, EvaluationSpec):
         count = len(spec.candidates)
         counted = wording.ONE_CANDIDATE if count == 1 else wording.CANDIDATE_COUNT
-        what = [say(counted, language, count=count), rows, spec.metric]
+        what = [say(counted, language, count=count), rows, spec.deciding_metric]
     else:
         what = [escaped(spec.base_model), rows, wording.METHOD_NAMES[spec.method].to(language)]
     parts = [f"*{title(job, language)}*", *what, say(wording.STARTED_BY, language, name=escaped(owner))]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, get_args
 
 import typer
+from pydantic import ValidationError
 
 from bot.console import Output, guarded
 from bot.spec_file import read_spec
 from bot.subcommands.jobs import as_json, finish, followed_by
 from finetune.jobs import Jobs
-from finetune.spec import Candidate, EvaluationSpec
+from finetune.spec import Candidate, DatasetTask, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import BadInput
 from skills.report import started_line
@@ -22,9 +23,20 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     spec: Annotated[Path | None, typer.Argument(help="YAML file with the options below.")] = None,
     model: Annotated[list[str] | None, typer.Option(help="MODEL or MODEL@QUANT; may be repeated.")] = None,
     dataset: Annotated[str | None, typer.Option(help="File, or `tickets` for the sample.")] = None,
-    metric: Annotated[str, typer.Option(help="What to measure.")] = "accuracy",
+    task: Annotated[
+        str | None, typer.Option(help="What the rows ask for, where it is not recognised.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric that decides.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use that many rows.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Chooses the rows.")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="Every candidate answers every row.")] = False,
+    delta: Annotated[
+        float | None, typer.Option(help="Difference too small to matter; 0.01 unless given.", min=0, max=0.5)
+    ] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Begin no new batch after so long.")] = None,
+    instruction: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
+    examples: Annotated[int, typer.Option(help="Rows shown with their answers first.", min=0, max=32)] = 0,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
     user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -33,7 +45,11 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     with guarded(Output(json=json)) as output:
         from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
 
-        given = {"models": model, "dataset": dataset, "metric": metric, "limit": limit, "seed": seed}
+        given = {
+            "models": model, "dataset": dataset, "task": task, "metric": metric, "limit": limit, "seed": seed,
+            "full": full, "delta": delta, "max_minutes": max_minutes, "instruction": instruction,
+            "examples": examples, "max_new_tokens": max_new_tokens,
+        }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
         job = jobs.submit(_spec(options, jobs), dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
@@ -45,19 +61,39 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
             output.emit(as_json(job), followed_by(job).to(output.language))
 
 
-def _spec(options: dict[str, object], jobs: Jobs) -> EvaluationSpec:
-    candidates = tuple(Candidate.parse(str(text)) for text in cast("list[str]", options["models"]))
-    if options["metric"] != "accuracy":
+_CHOSEN = (
+    "metric",
+    "limit",
+    "seed",
+    "full",
+    "delta",
+    "max_minutes",
+    "instruction",
+    "examples",
+    "max_new_tokens",
+)
+
+
+def _spec(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
+    task = options["task"]
+    if task is not None and task not in get_args(DatasetTask):
+        names = ", ".join(get_args(DatasetTask))
         raise BadInput(
             Bilingual(
-                f"The metric {options['metric']!r} is not one I can measure yet. Use accuracy: "
-                "balanced accuracy and macro F1 are reported with it.",
-                f"暂不支持指标 {options['metric']!r}。请用 accuracy，平衡准确率和宏平均 F1 会一并报告。",
+                f"The task {task!r} is unknown. Use one of: {names}.", f"未知的任务 {task!r}。可用：{names}。"
             )
         )
-    return EvaluationSpec(
-        candidates=candidates,
-        dataset=jobs.register_dataset(str(options["dataset"])),
-        limit=cast("int | None", options["limit"]),
-        seed=cast("int", options["seed"]),
-    )
+    chosen = {name: options[name] for name in _CHOSEN if options[name] is not None}
+    candidates = tuple(Candidate.parse(str(text)) for text in options["models"])
+    dataset = jobs.register_dataset(str(options["dataset"]), task=task)
+    try:
+        return EvaluationSpec(candidates=candidates, dataset=dataset, **chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            Bilingual(
+                f"{name} cannot be {first['input']!r}: {first['msg']}.",
+                f"{name} 不能为 {first['input']!r}：{first['msg']}。",
+            )
+        ) from None

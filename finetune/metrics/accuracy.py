@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
 
-from finetune.metrics.base import Metric, require_pairs
-
-
-def accuracy(predictions: Sequence[str], targets: Sequence[str]) -> float:
-    """Fraction of predictions equal to their target."""
-    require_pairs(predictions, targets)
-    return fmean(p == t for p, t in zip(predictions, targets, strict=True))
+from finetune.metrics.base import Metric, mean_of
 
 
-METRIC = Metric(name="accuracy", unit="frac", higher_is_better=True, compute=accuracy)
+def is_right(prediction: str, references: Sequence[str]) -> float:
+    """1 for a prediction equal to a reference, else 0."""
+    return float(prediction in references)
+
+
+METRIC = Metric(
+    name="accuracy", unit="frac", higher_is_better=True, compute=mean_of(is_right), per_item=is_right
+)

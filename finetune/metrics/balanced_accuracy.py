@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from finetune.metrics.base import Metric, require_pairs
+from finetune.metrics.base import Metric, References, labels_of
 
 
-def balanced_accuracy(predictions: Sequence[str], targets: Sequence[str]) -> float:
+def balanced_accuracy(predictions: Sequence[str], references: References) -> float:
     """Mean over the true labels of the fraction of their rows that were recognised."""
-    require_pairs(predictions, targets)
     hits: dict[str, list[bool]] = {}
-    for prediction, target in zip(predictions, targets, strict=True):
-        hits.setdefault(target, []).append(prediction == target)
+    for prediction, label in zip(predictions, labels_of(predictions, references), strict=True):
+        hits.setdefault(label, []).append(prediction == label)
     return fmean(fmean(of_label) for of_label in hits.values())
 
 

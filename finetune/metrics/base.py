@@ -4,23 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-LabelMetric = Callable[[Sequence[str], Sequence[str]], float]
-"""(predictions, targets) -> value."""
+References = Sequence[Sequence[str]]
+"""For each row the answers that are right; one or more."""
+
+Compute = Callable[[Sequence[str], References], float]
+"""(predictions, references) -> value."""
+
+ItemScore = Callable[[str, Sequence[str]], float]
+"""(prediction, references of the row) -> from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A figure that says how well predictions fit their targets."""
+    """A figure that says how well predictions fit their references."""
 
     name: str
     unit: str
-    """frac: from 0 to 1."""
+    """frac: from 0 to 1; points: from 0 to 100."""
     higher_is_better: bool
-    compute: LabelMetric
+    compute: Compute
+    per_item: ItemScore | None = None
+    """The score of one row, which paired comparisons and races rest on; None where only all rows have a value."""
 
 
-def require_pairs(predictions: Sequence[str], targets: Sequence[str]) -> None:
-    """Refuse what no metric is defined on: no rows, or a prediction without its target."""
-    if not targets or len(predictions) != len(targets):
-        raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
+def mean_of(score: ItemScore) -> Compute:
+    """The metric of all rows as the mean of its rows."""
+
+    def compute(predictions: Sequence[str], references: References) -> float:
+        require_pairs(predictions, references)
+        return fmean(score(p, r) for p, r in zip(predictions, references, strict=True))
+
+    return compute
+
+
+def labels_of(predictions: Sequence[str], references: References) -> list[str]:
+    """The one true label of each row."""
+    require_pairs(predictions, references)
+    return [of_row[0] for of_row in references]
+
+
+def require_pairs(predictions: Sequence[str], references: References) -> None:
+    """Refuse what no metric is defined on: no rows, or a prediction without its reference."""
+    if not references or len(predictions) != len(references):
+        raise ValueError(f"{len(predictions)} predictions for {len(references)} targets")

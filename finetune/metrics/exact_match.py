@@ -1,18 +1,22 @@
-"""Turn answers and reference answers into the fraction that match, forgiving case and outer spaces."""
+"""Turn answers and reference answers into the fraction that match, forgiving case, width and outer spaces."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
-from statistics import fmean
 
-from finetune.metrics.base import Metric, require_pairs
-
-
-def exact_match(predictions: Sequence[str], targets: Sequence[str]) -> float:
-    """Fraction of predictions equal to their target, ignoring case and outer spaces."""
-    require_pairs(predictions, targets)
-    pairs = zip(predictions, targets, strict=True)
-    return fmean(p.strip().casefold() == t.strip().casefold() for p, t in pairs)
+from finetune.metrics.base import Metric, mean_of
 
 
-METRIC = Metric(name="exact_match", unit="frac", higher_is_better=True, compute=exact_match)
+def matches(prediction: str, references: Sequence[str]) -> float:
+    """1 for a prediction equal to a reference, ignoring case, full width, outer spaces and a final stop."""
+    return float(_plain(prediction) in map(_plain, references))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().rstrip(".。").strip().casefold()
+
+
+METRIC = Metric(
+    name="exact_match", unit="frac", higher_is_better=True, compute=mean_of(matches), per_item=matches
+)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from finetune.metrics.base import Metric, require_pairs
+from finetune.metrics.base import Metric, References
+from finetune.metrics.counts import count, share
 
 
-def f1_macro(predictions: Sequence[str], targets: Sequence[str]) -> float:
+def f1_macro(predictions: Sequence[str], references: References) -> float:
     """Mean over all labels that were predicted or true of 2 * hits / (predicted + true)."""
-    require_pairs(predictions, targets)
-    predicted, true = Counter(predictions), Counter(targets)
-    hits = Counter(p for p, t in zip(predictions, targets, strict=True) if p == t)
-    return fmean(2 * hits[label] / (predicted[label] + true[label]) for label in predicted | true)
+    counts = count(predictions, references)
+    return fmean(
+        share(2 * counts.hits[label], counts.predicted[label] + counts.true[label]) for label in counts.labels
+    )
 
 
 METRIC = Metric(name="f1_macro", unit="frac", higher_is_better=True, compute=f1_macro)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from finetune.data import Row
+from finetune.columns import Row
 from finetune.recipes.prompts import Prompts
 
 _BATCHES_GROUPED_BY_LENGTH = 8

@@ -1,185 +1,211 @@
 """Score every candidate on the same rows: `python -m finetune.recipes.evaluate JOB_DIR`.
 
-Reads spec.json (an EvaluationSpec) and context.json; leaves items.jsonl, report.html and result.json.
-Each candidate answers in a process of its own: one that runs out of memory fails alone and the others go
-on. Started again on the same folder, it goes on behind the last row that was answered.
+Reads spec.json (an EvaluationSpec) and context.json; leaves items.jsonl, report.html and result.json. Read it
+from `evaluate` down. The candidates race: batch after batch of rows, until it is clear who is best, or that the
+rest of the rows would not change it. Started again on the same folder, it goes on behind the last row that was
+answered.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
+import random
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from multiprocessing.context import ForkContext, SpawnContext
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import combinations
 from typing import Any
-
-import torch
 
 from finetune import data
 from finetune.atomic import write_text
-from finetune.models import canonical_name, resolve
-from finetune.paired import compare_all, verdict
-from finetune.recipes.answers import Answer, answer_rows, answers_so_far, figures, speed
+from finetune.columns import Row
+from finetune.metrics import METRICS
+from finetune.models import canonical_name
+from finetune.paired import Verdict, compare_all, compare_paired, holm, items_needed, verdict
+from finetune.racing import Race
+from finetune.recipes.answers import Answer, by_category, figures, speed
+from finetune.recipes.contestants import Contestant, Task, failed
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
-from finetune.recipes.loading import (
-    environment,
-    load_model,
-    load_tokenizer,
-    max_tokens,
-    prepare_libraries,
-    revision_of,
-    texts_seen_in_training,
-)
-from finetune.recipes.memory import MemoryMeter
-from finetune.recipes.prompts import Prompts
+from finetune.recipes.loading import texts_seen_in_training
 from finetune.recipes.report import render_report
-from finetune.recipes.scoring import SCORING, LabelScorer
 from finetune.spec import Candidate, EvaluationSpec
 from index.bilingual import Bilingual
-from index.errors import BadInput, JobFailed, ShortlistError
+from index.errors import BadInput, JobFailed
 
 DELTA = 0.05
-"""Two candidates whose accuracies surely differ by less than this are called indistinguishable."""
+"""Of a full run: two candidates whose scores surely differ by less than this are called indistinguishable."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """What every candidate is asked, and how the candidates are called."""
-
-    spec: EvaluationSpec
-    rows: tuple[data.Row, ...]
-    left_out: int
-    """Rows that a candidate's adapter was trained on."""
-    names: tuple[str, ...]
-
-    @property
-    def total(self) -> int:
-        return len(self.rows) * len(self.names)
+_FIRST_BATCH, _FIRST_BATCH_FRAC, _GROWTH = 20, 0.05, 1.3
+_SHORTEST_RACE = 40
+"""With fewer rows there is nothing to save."""
 
 
 def evaluate(job: JobDir) -> None:
-    """Let every candidate answer, compare them, and leave the result and a report."""
+    """Let the candidates race, compare them, and leave the result and a report."""
     task = _task(job)
-    rows = [_candidate(job, task, index) for index in range(len(task.names))]
-    finished = [row["label"] for row in rows if row["stopped"] == "finished"]
-    if not finished:
+    contestants = [Contestant(job, task, index) for index in range(len(task.names))]
+    race = _race(task, contestants)
+    rows = [_row(contestant) for contestant in contestants]
+    measured = [row["label"] for row in rows if row["stopped"] != "failed"]
+    if not measured:
         raise _nobody_finished(rows[0])
-    answers = {name: answers_so_far(job, name) for name in finished}
+    answers = {c.name: c.answers for c in contestants if c.name in measured}
     report = job.path / "report.html"
     result = {
         "candidates": rows,
-        **_compare(answers, task),
+        **_compare(answers, task, race),
         "share_of_full_cost": sum(row["items_seen"] for row in rows) / task.total,
         "dataset": _dataset(task),
-        "environment": next(row["environment"] for row in rows if row["stopped"] == "finished"),
+        "environment": next(row["environment"] for row in rows if row["stopped"] != "failed"),
         "report": str(report),
     }
     write_text(report, render_report(result, answers))
     job.finish(result)
 
 
-def _task(job: JobDir) -> _Task:
+def _task(job: JobDir) -> Task:
     spec = _canonical(EvaluationSpec.model_validate_json(job.spec_json))
     rows = data.load(spec.dataset.sha256, home=job.context.home)
+    metric = spec.deciding_metric
     seen = frozenset[str]().union(*(texts_seen_in_training(c.adapter) for c in spec.candidates))
     unseen = [row for row in rows if data.text_hash(row.text) not in seen]
     left_out = len(rows) - len(unseen)
-    if len(unseen) < 2:
+    if len(unseen) < 2 + spec.examples:
         raise _nothing_unseen(len(unseen), len(rows))
     if left_out and not (job.path / "candidates").exists():
         job.note(_left_out(left_out, len(rows)))
-    chosen = tuple(data.sample(unseen, spec.limit, spec.seed))
-    return _Task(spec=spec, rows=chosen, left_out=left_out, names=_unique_names(spec.candidates))
-
-
-def _candidate(job: JobDir, task: _Task, index: int) -> dict[str, Any]:
-    """Return the candidate's row of the result, from an earlier run where it was finished then."""
-    kept = job.path / "candidates" / f"{index}.json"
-    if kept.is_file():
-        return read_json(kept)
-    row = _describe(job, task, index, _run_apart(job, task, index))
-    if row["stopped"] == "finished":
-        write_json(kept, row)
-    job.emit("candidate", row)
-    return row
-
-
-def _run_apart(job: JobDir, task: _Task, index: int) -> dict[str, Any]:
-    """Let the candidate answer in a child process; return what it measured, or why it failed."""
-    outcome = job.path / "candidates" / f"{index}.outcome.json"
-    outcome.unlink(missing_ok=True)
-    process = _processes().Process(
-        target=_answer_and_measure, args=(job.path, task, index, outcome), daemon=True
+    shown = data.sample(unseen, spec.examples, spec.seed)
+    kept = [row for row in unseen if row not in shown]
+    chosen = data.sample(kept, spec.limit, spec.seed)
+    if _is_race(spec, metric, len(chosen)):
+        # Labels in turn are right for a sample of a given size; a race must be able to stop anywhere.
+        random.Random(spec.seed).shuffle(chosen)
+    return Task(
+        spec=spec,
+        rows=tuple(chosen),
+        shots=tuple((row.text, row.label) for row in shown),
+        left_out=left_out,
+        names=_unique_names(spec.candidates),
+        metric=metric,
     )
-    process.start()
-    process.join()
-    return read_json(outcome) if outcome.is_file() else _failure(_ended_without_a_word(process.exitcode))
 
 
-def _processes() -> ForkContext | SpawnContext:
-    """A fork shares the imported libraries, which saves seconds; CUDA and macOS do not survive one."""
-    if sys.platform == "linux" and not torch.cuda.is_available():
-        return multiprocessing.get_context("fork")
-    return multiprocessing.get_context("spawn")
+def _is_race(spec: EvaluationSpec, metric: str, n_rows: int) -> bool:
+    has_item_scores = metric in METRICS and METRICS[metric].per_item is not None
+    return not spec.full and len(spec.candidates) > 1 and n_rows >= _SHORTEST_RACE and has_item_scores
 
 
-def _answer_and_measure(job_path: Path, task: _Task, index: int, outcome: Path) -> None:
-    """Run in the child: load the candidate, answer every row, write down what was measured."""
-    try:
-        measured = _measure(JobDir(job_path), task, index)
-    except ShortlistError as error:
-        measured = _failure(error.message)
-    except torch.OutOfMemoryError:
-        measured = _failure(_out_of_memory())
-    write_json(outcome, measured)
+def _batches(task: Task) -> Iterator[tuple[Row, ...]]:
+    """All rows at once, or for a race batches that grow, so that few are needed where many rows are."""
+    rows = task.rows
+    if not _is_race(task.spec, task.metric, len(rows)):
+        yield rows
+        return
+    start, size = 0, max(_FIRST_BATCH, round(_FIRST_BATCH_FRAC * len(rows)))
+    while start < len(rows):
+        yield rows[start : start + size]
+        start, size = start + size, round(size * _GROWTH)
 
 
-def _measure(job: JobDir, task: _Task, index: int) -> dict[str, Any]:
-    candidate, name, context = task.spec.candidates[index], task.names[index], job.context
-    device = prepare_libraries(context)
-    job.progress(index * len(task.rows), task.total, f"{name}: loading")
-    started_s = time.perf_counter()
-    location = resolve(candidate.model)
-    model = load_model(location, context, candidate.quantization, device, adapter=candidate.adapter)
-    labels = task.spec.dataset.labels
-    prompts = Prompts(load_tokenizer(location, context), labels)
-    load_time_s = time.perf_counter() - started_s
-    scorer = LabelScorer(model, prompts, labels, [row.text for row in task.rows])
-    fitting = [row for row in task.rows if scorer.length(row.text) <= max_tokens(model)]
-    meter = MemoryMeter(model, device)
-
-    def tell(done: int) -> None:
-        job.progress(index * len(task.rows) + done, task.total, name)
-
-    answer_rows(job, name, scorer, fitting, tell)
-    return {
-        "stopped": "finished",
-        "peak_memory_gib": meter.peak_gib(),
-        "weights_gib": meter.weights_gib,
-        "load_time_s": load_time_s,
-        "rows_too_long": len(task.rows) - len(fitting),
-        "revision": revision_of(location, model),
-        "licence": location.licence,
-        "environment": {
-            **environment(context, device, seed=task.spec.seed),
-            "scoring": SCORING,
-            "tokens_per_s": "tokens of text and labels computed, without the shared instruction",
-            "peak_memory_gib": meter.meaning,
-        },
-    }
+def _race(task: Task, contestants: Sequence[Contestant]) -> Race | None:
+    """Have the candidates answer until the race is over; None where there was no race, only one lap for all."""
+    race: Race | None = None
+    started_s = time.monotonic()
+    is_race = _is_race(task.spec, task.metric, len(task.rows))
+    for contestant in contestants:
+        contestant.is_out = _kept(contestant).is_file() and not is_race
+    for batch in _batches(task):
+        if _is_late(task, started_s) and race is not None:
+            break
+        for contestant in contestants:
+            if not contestant.is_out:
+                contestant.answer(batch, _done(contestants, task))
+                contestant.makes_room()
+                _settle(contestant, is_last=not is_race)
+        if is_race:
+            race = race or _started(task, contestants)
+            _step(race, contestants, batch)
+            if race.is_over:
+                break
+    for contestant in contestants:
+        contestant.close()
+        if not contestant.is_out:
+            _leave(contestant, "finished")
+    return race
 
 
-def _describe(job: JobDir, task: _Task, index: int, measured: Mapping[str, Any]) -> dict[str, Any]:
+def _started(task: Task, contestants: Sequence[Contestant]) -> Race:
+    names = [contestant.name for contestant in contestants if contestant.failure is None]
+    return Race(names or [task.names[0]], len(task.rows), alpha=task.spec.alpha, delta=task.spec.delta)
+
+
+def _step(race: Race, contestants: Sequence[Contestant], batch: Sequence[Row]) -> None:
+    """Show the race the scores of a batch, and take out who cannot win any more."""
+    by_name = {contestant.name: contestant for contestant in contestants}
+    for name in race.remaining:
+        if by_name[name].failure is not None:
+            race.withdraw(name)
+    if not race.remaining:
+        return
+    scores = {name: {a.row: a.score for a in by_name[name].answers} for name in race.remaining}
+    # A row that a candidate cannot read is one that it gets wrong.
+    lost = race.see({name: [of_one.get(row.id, 0.0) for row in batch] for name, of_one in scores.items()})
+    for name in lost:
+        _leave(by_name[name], "eliminated")
+
+
+def _settle(contestant: Contestant, *, is_last: bool) -> None:
+    if contestant.failure is not None:
+        _leave(contestant, "failed")
+    elif is_last:
+        _leave(contestant, "finished")
+
+
+def _leave(contestant: Contestant, stopped: str) -> None:
+    """The candidate answers no more rows: keep its row of the result, and tell it."""
+    contestant.is_out = True
+    contestant.close()
+    if _kept(contestant).is_file():
+        return
+    row = _describe(contestant, stopped)
+    if row["stopped"] != "failed":
+        write_json(_kept(contestant), row)
+    else:
+        write_json(_kept(contestant).with_suffix(".failed.json"), row)
+    contestant.job.emit("candidate", row)
+
+
+def _row(contestant: Contestant) -> dict[str, Any]:
+    kept = _kept(contestant)
+    return read_json(kept if kept.is_file() else kept.with_suffix(".failed.json"))
+
+
+def _kept(contestant: Contestant) -> Any:
+    return contestant.job.path / "candidates" / f"{contestant.index}.json"
+
+
+def _is_late(task: Task, started_s: float) -> bool:
+    limit = task.spec.max_minutes
+    return limit is not None and time.monotonic() - started_s > 60 * limit
+
+
+def _done(contestants: Sequence[Contestant], task: Task) -> int:
+    """Answers that lie behind; who is out has all of them behind."""
+    return sum(len(task.rows) if c.is_out else len(c.answers) for c in contestants)
+
+
+def _describe(contestant: Contestant, stopped: str) -> dict[str, Any]:
     """Put together a row of the result; what could not be measured is null."""
-    candidate = task.spec.candidates[index]
-    answers = answers_so_far(job, task.names[index])
-    unknown = {"tokens_per_s": None, "latency_p50_s": None, "latency_p95_s": None, "peak_memory_gib": None}
-    row = {
-        "label": task.names[index],
+    task = contestant.task
+    candidate, answers = task.spec.candidates[contestant.index], contestant.answers
+    unknown = {
+        "tokens_per_s": None,
+        "latency_p50_s": None,
+        "latency_p95_s": None,
+        "first_token_p50_s": None,
+        "peak_memory_gib": None,
+    }
+    row: dict[str, Any] = {
+        "label": contestant.name,
         "model": candidate.model,
         "quantization": candidate.quantization,
         "adapter": candidate.adapter,
@@ -188,34 +214,91 @@ def _describe(job: JobDir, task: _Task, index: int, measured: Mapping[str, Any])
         "items_seen": len(answers),
         "reason": None,
         "reason_zh": None,
-        **measured,
+        "stopped": stopped,
     }
-    if row["stopped"] == "finished" and not answers:
-        row |= _failure(_all_too_long())
-    if row["stopped"] == "finished":
-        row |= {"metrics": figures(answers, seed=task.spec.seed), **speed(answers)}
-    return row
-
-
-def _compare(answers: Mapping[str, Sequence[Answer]], task: _Task) -> dict[str, Any]:
-    """Compare on the rows that every finished candidate answered."""
-    correct = {name: {a.row: float(a.correct) for a in of_one} for name, of_one in answers.items()}
-    common = [row.id for row in task.rows if all(row.id in of_one for of_one in correct.values())]
-    scores = {name: [of_one[row] for row in common] for name, of_one in correct.items()}
-    pairs = compare_all(scores, seed=task.spec.seed) if len(common) > 1 else {}
-    leader = max(scores, key=lambda name: sum(scores[name]))
-    said = verdict([pair for (a, _), pair in pairs.items() if a == leader], delta=DELTA)
+    if contestant.failure is not None:
+        return {**row, **failed(contestant.failure)}
+    measured = {name: value for name, value in contestant.measured.items() if name != "too_long"}
+    if not answers:
+        return {**row, **measured, **failed(_all_too_long())}
     return {
-        "comparisons": [
-            {"a": a, "b": b, "metric": task.spec.metric, **asdict(pair)} for (a, b), pair in pairs.items()
-        ],
-        "winner": leader if said == "winner" else None,
-        "verdict": said,
-        "delta": DELTA,
+        **row,
+        **measured,
+        "metrics": figures(answers, seed=task.spec.seed, task=task.spec.dataset.task),
+        **speed(answers),
+        "by_category": by_category(answers),
+        "answers_cut_off": sum(answer.is_cut_off for answer in answers),
     }
 
 
-def _dataset(task: _Task) -> dict[str, Any]:
+def _compare(answers: Mapping[str, Sequence[Answer]], task: Task, race: Race | None) -> dict[str, Any]:
+    """Compare each pair on the rows that both answered."""
+    scores = {name: {a.row: a.score for a in of_one} for name, of_one in answers.items()}
+    is_cut_short = race is not None and race.items_seen < len(task.rows)
+    pairs = _pairs(scores, task.spec.seed, is_cut_short=is_cut_short)
+    leader = _leader(scores, race)
+    delta = task.spec.delta if is_cut_short else DELTA
+    said: Verdict = (
+        race.verdict
+        if race is not None and is_cut_short and leader in race.remaining
+        else verdict([pair for (a, _), pair in pairs.items() if a == leader], delta=delta)
+    )
+    return {
+        "comparisons": [{"a": a, "b": b, "metric": task.metric, **asdict(p)} for (a, b), p in pairs.items()],
+        "winner": leader if said == "winner" else None,
+        "leader": leader,
+        "verdict": said,
+        "delta": delta,
+        "metric": task.metric,
+        "more_rows_needed": _more_rows(scores, leader) if said == "insufficient" else None,
+    }
+
+
+def _leader(scores: Mapping[str, Mapping[str, float]], race: Race | None) -> str:
+    if race is not None and race.leader in scores:
+        return race.leader
+    common = set.intersection(*(set(of_one) for of_one in scores.values()))
+    return max(scores, key=lambda name: sum(scores[name][row] for row in common))
+
+
+def _pairs(scores: Mapping[str, Mapping[str, float]], seed: int, *, is_cut_short: bool) -> dict[Any, Any]:
+    """Every pair, the better one first."""
+    common = set.intersection(*(set(of_one) for of_one in scores.values()))
+    rows = sorted(common)
+    if not is_cut_short:
+        aligned = {name: [of_one[row] for row in rows] for name, of_one in scores.items()}
+        return compare_all(aligned, seed=seed) if len(rows) > 1 else {}
+    found = {}
+    for a, b in combinations(scores, 2):
+        shared = sorted(set(scores[a]) & set(scores[b]))
+        if len(shared) > 1:
+            pair = compare_paired([scores[a][r] for r in shared], [scores[b][r] for r in shared], seed=seed)
+            first, second = (a, b) if pair.difference >= 0 else (b, a)
+            if (first, second) != (a, b):
+                pair = compare_paired(
+                    [scores[b][r] for r in shared], [scores[a][r] for r in shared], seed=seed
+                )
+            found[first, second] = pair
+    adjusted = holm([pair.p_value for pair in found.values()])
+    return {
+        names: replace(pair, p_value=p, method=f"{pair.method}, Holm; not corrected for stopping early")
+        for (names, pair), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def _more_rows(scores: Mapping[str, Mapping[str, float]], leader: str) -> int | None:
+    """Rows beside those seen that would likely prove the leader better than its closest rival."""
+    needed = []
+    for name, of_one in scores.items():
+        shared = sorted(set(of_one) & set(scores[leader]))
+        if name != leader and shared:
+            n = items_needed([scores[leader][row] - of_one[row] for row in shared])
+            needed.append(None if n is None else n - len(shared))
+    known = [n for n in needed if n is not None]
+    return max(0, *known) if known and len(known) == len(needed) else None
+
+
+def _dataset(task: Task) -> dict[str, Any]:
     dataset = task.spec.dataset
     return {
         "name": dataset.name,
@@ -224,6 +307,7 @@ def _dataset(task: _Task) -> dict[str, Any]:
         "rows_used": len(task.rows),
         "rows_left_out": task.left_out,
         "labels": list(dataset.labels),
+        "task": dataset.task,
     }
 
 
@@ -240,10 +324,6 @@ def _unique_names(candidates: Sequence[Candidate]) -> tuple[str, ...]:
         f"{label} #{labels[: i + 1].count(label)}" if labels.count(label) > 1 else label
         for i, label in enumerate(labels)
     )
-
-
-def _failure(reason: Bilingual) -> dict[str, Any]:
-    return {"stopped": "failed", "reason": reason.en, "reason_zh": reason.zh}
 
 
 def _nobody_finished(first: Mapping[str, Any]) -> JobFailed:
@@ -272,30 +352,10 @@ def _left_out(left_out: int, rows: int) -> Bilingual:
     )
 
 
-def _out_of_memory() -> Bilingual:
-    return Bilingual(
-        en="The GPU ran out of memory while answering. Try nf4 or shorter texts.",
-        zh="回答过程中显存不足。请尝试 nf4 或更短的文本。",
-    )
-
-
 def _all_too_long() -> Bilingual:
     return Bilingual(
         en="Every row is longer than the model's context. Use a model with a longer one.",
         zh="所有行都超出了该模型的上下文长度。请使用上下文更长的模型。",
-    )
-
-
-def _ended_without_a_word(exit_code: int | None) -> Bilingual:
-    if exit_code == -signal.SIGKILL:
-        return Bilingual(
-            en="Its process was killed by the system, most likely because memory ran out. "
-            "Try nf4, a smaller model, or a larger machine.",
-            zh="其进程被系统终止，很可能是内存不足。请尝试 nf4、更小的模型或更大的机器。",
-        )
-    return Bilingual(
-        en=f"Its process ended unexpectedly (exit code {exit_code}). The job's log has the details.",
-        zh=f"其进程意外结束（退出码 {exit_code}）。详情见任务日志。",
     )
 
 

@@ -23,6 +23,7 @@ from torch.nn.functional import cross_entropy
 from finetune.paired import compare_paired, verdict
 from finetune.recipes.adapter import answer_logits, check_merge, save_adapter
 from finetune.recipes.answers import Answer, answer_rows, figures
+from finetune.recipes.asking import LabelAsker
 from finetune.recipes.batches import Example, collate
 from finetune.recipes.checkpoint import Progress, load_checkpoint, save_checkpoint
 from finetune.recipes.job_dir import JobDir, run
@@ -99,8 +100,14 @@ def _score(job: JobDir, plan: TuningPlan, model: Any, name: str, *, done: int) -
     model.eval()
     texts = [row.text for row in plan.held_out_rows]
     scorer = LabelScorer(model, plan.prompts, plan.spec.dataset.labels, texts)
+    asker = LabelAsker(scorer, max_tokens(model))
     return answer_rows(
-        job, name, scorer, plan.held_out_rows, lambda rows: job.progress(done + rows, plan.work, name)
+        job,
+        name,
+        asker,
+        plan.held_out_rows,
+        "accuracy",
+        lambda rows: job.progress(done + rows, plan.work, name),
     )
 
 

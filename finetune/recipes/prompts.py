@@ -11,32 +11,67 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from finetune.columns import Row
+from finetune.spec import DatasetTask
+
 _PROBE = "shortlist-probe"
 
 
+_ASKED: dict[DatasetTask, tuple[str, str, str]] = {
+    "classification": ("Classify the user's message with one label.", "Message", "Label"),
+    "multiple-choice": ("Answer the user's question with one of its options.", "Question", "Answer"),
+    "question-answering": (
+        "Answer the user's question as briefly as possible: only the answer.",
+        "Question",
+        "Answer",
+    ),
+    "generation": ("Do what the user's message asks.", "Input", "Output"),
+    "extraction": ("Answer with one JSON object and nothing else.", "Input", "JSON"),
+    "language-modelling": ("", "", ""),
+}
+"""Instruction, and how text and answer are announced to a model without a chat template."""
+
+Shots = Sequence[tuple[str, str]]
+"""Texts and their answers, shown before the question."""
+
+
 class Prompts:
-    """Prompts and completions for one set of labels, in the words of one model's own chat template.
+    """Prompts and completions for one task, in the words of one model's own chat template.
 
     A model without a template is asked in plain text.
     """
 
-    def __init__(self, tokenizer: Any, labels: Sequence[str]) -> None:
-        self._tokenizer = tokenizer
-        self.instruction = "Classify the user's message with one label.\nLabels:\n" + "".join(
-            f"- {label}\n" for label in labels
-        )
+    def __init__(
+        self,
+        tokenizer: Any,
+        labels: Sequence[str],
+        *,
+        task: DatasetTask = "classification",
+        instruction: str | None = None,
+        shots: Shots = (),
+    ) -> None:
+        self.tokenizer = tokenizer
+        asked, self._announce_text, self._announce_answer = _ASKED[task]
+        listed = "\nLabels:\n" + "".join(f"- {label}\n" for label in labels) if labels else ""
+        self.instruction = (instruction or asked) + listed
+        self._shots = tuple(shots)
         self._has_template = bool(tokenizer.chat_template)
         self._has_system_role = self._has_template and _keeps_system_message(tokenizer)
-        self._end_ids = self._end_of_turn()
-        self._completions = {label: self._encode_completion(label) for label in labels}
+        self.end_ids = self._end_of_turn()
+        self._completions: dict[str, list[int]] = {}
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the model is asked by a chat template."""
+        return self._has_template
 
     def prompt(self, text: str) -> list[int]:
         """Token ids up to where the model answers. Control tokens inside `text` count as plain text."""
         if not self._has_template:
-            ids: list[int] = self._tokenizer(f"{self.instruction}\nMessage: {text}\nLabel:")["input_ids"]
+            ids: list[int] = self.tokenizer(self._in_plain_text(text))["input_ids"]
             return ids
         # Templates of reasoning models read enable_thinking; the others ignore it.
-        rendered: list[int] = self._tokenizer.apply_chat_template(
+        rendered: list[int] = self.tokenizer.apply_chat_template(
             self._messages(text),
             add_generation_prompt=True,
             enable_thinking=False,
@@ -47,31 +82,51 @@ class Prompts:
 
     def completion(self, label: str) -> list[int]:
         """Token ids of the right answer: the label and the end of the turn."""
+        if label not in self._completions:
+            self._completions[label] = self._encode_completion(label)
         return self._completions[label]
 
+    def _in_plain_text(self, text: str) -> str:
+        asked = [(f"{self._announce_text}: {shot}", f" {answer}") for shot, answer in self._shots]
+        parts = [f"{question}\n{self._announce_answer}:{answer}\n" for question, answer in asked]
+        return "\n".join(
+            [self.instruction, *parts, f"{self._announce_text}: {text}\n{self._announce_answer}:"]
+        )
+
     def _messages(self, text: str) -> list[dict[str, str]]:
+        turns = [
+            {"role": role, "content": content}
+            for shot in self._shots
+            for role, content in zip(("user", "assistant"), shot, strict=True)
+        ]
+        turns.append({"role": "user", "content": text})
         if self._has_system_role:
-            return [
-                {"role": "system", "content": self.instruction.rstrip()},
-                {"role": "user", "content": text},
-            ]
-        return [{"role": "user", "content": f"{self.instruction}\n{text}"}]
+            return [{"role": "system", "content": self.instruction.rstrip()}, *turns]
+        first, *others = turns
+        return [{"role": "user", "content": f"{self.instruction}\n{first['content']}"}, *others]
 
     def _encode_completion(self, label: str) -> list[int]:
         text = label if self._has_template else f" {label}"
-        return [*self._tokenizer.encode(text, add_special_tokens=False), *self._end_ids]
+        return [*self.tokenizer.encode(text, add_special_tokens=False), *self.end_ids]
 
     def _end_of_turn(self) -> list[int]:
         """What the template writes behind an answer; without a template, the end of the text."""
         if self._has_template:
             turns = [*self._messages(_PROBE), {"role": "assistant", "content": _PROBE}]
-            written = self._tokenizer.apply_chat_template(turns, tokenize=False, enable_thinking=False)
+            written = self.tokenizer.apply_chat_template(turns, tokenize=False, enable_thinking=False)
             end = written.rpartition(_PROBE)[2].strip()
-            ids: list[int] = self._tokenizer.encode(end, add_special_tokens=False)
+            ids: list[int] = self.tokenizer.encode(end, add_special_tokens=False)
             if ids:
                 return ids
-        end_id = self._tokenizer.eos_token_id
+        end_id = self.tokenizer.eos_token_id
         return [] if end_id is None else [end_id]
+
+
+def question_of(row: Row) -> str:
+    """The text of a row as it is asked: a multiple-choice question lists its options."""
+    if not row.choices:
+        return row.text
+    return f"{row.text}\nOptions:\n" + "".join(f"- {choice}\n" for choice in row.choices).rstrip("\n")
 
 
 def shared_prefix(prompts: Sequence[list[int]]) -> list[int]:

@@ -33,29 +33,51 @@ _VERDICTS = {
         "{winner} is the best, by more than chance explains.", "{winner} 最好，且差异不能用偶然解释。"
     ),
     "indistinguishable": Bilingual(
-        "The best ones differ by less than {delta:.0%}: choose by speed, memory or price.",
-        "领先者之间的差异小于 {delta:.0%}：可按速度、内存或价格选择。",
+        "The best ones differ by less than {delta:g}: choose by speed, memory or price.",
+        "领先者之间的差异小于 {delta:g}：可按速度、内存或价格选择。",
     ),
     "insufficient": Bilingual(
-        "{n} rows are not enough to name a winner. Evaluate on more rows.",
-        "{n} 行数据不足以判断优劣。请用更多数据评测。",
+        "{leader} leads, but {n} rows are not enough to name a winner.{more}",
+        "{leader} 领先，但 {n} 行数据不足以判断优劣。{more}",
     ),
 }
+_MORE = Bilingual(" About {rows:,} more would likely do.", "大约还需 {rows:,} 行。")
 _TITLE = Bilingual("Evaluation on {name}", "在 {name} 上的评测")
 _SUBTITLE = Bilingual(
     "{used} of {rows} rows · data {sha} · {device}", "使用 {rows} 行中的 {used} 行 · 数据 {sha} · {device}"
 )
-_COLUMNS = (
-    Bilingual("Candidate", "候选"),
-    Bilingual("Accuracy (95%)", "准确率（95%）"),
-    Bilingual("Balanced", "均衡准确率"),
-    Bilingual("Macro F1", "宏平均 F1"),
+_COLUMNS_BEFORE = (Bilingual("Candidate", "候选"),)
+_COLUMNS_AFTER = (
     Bilingual("Tokens/s", "词元/秒"),
     Bilingual("Latency p50 / p95", "延迟 p50 / p95"),
     Bilingual("Memory", "内存"),
     Bilingual("Load", "加载"),
     Bilingual("Rows", "行数"),
 )
+_METRIC_NAMES = {
+    "accuracy": Bilingual("Accuracy", "准确率"),
+    "balanced_accuracy": Bilingual("Balanced", "均衡准确率"),
+    "f1_macro": Bilingual("Macro F1", "宏平均 F1"),
+    "f1_micro": Bilingual("Micro F1", "微平均 F1"),
+    "precision_macro": Bilingual("Precision", "精确率"),
+    "recall_macro": Bilingual("Recall", "召回率"),
+    "exact_match": Bilingual("Exact match", "完全匹配"),
+    "token_f1": Bilingual("Token F1", "词元 F1"),
+    "chrf": Bilingual("chrF", "chrF"),
+    "bleu": Bilingual("BLEU", "BLEU"),
+    "rouge1": Bilingual("ROUGE-1", "ROUGE-1"),
+    "rouge2": Bilingual("ROUGE-2", "ROUGE-2"),
+    "rougeL": Bilingual("ROUGE-L", "ROUGE-L"),
+    "field_f1": Bilingual("Field F1", "字段 F1"),
+    "json_validity": Bilingual("Valid JSON", "JSON 有效率"),
+    "bits_per_byte": Bilingual("Bits per byte ↓", "每字节比特数 ↓"),
+    "perplexity": Bilingual("Perplexity ↓", "困惑度 ↓"),
+}
+_NOTES = {
+    "eliminated": Bilingual("left the race: it could not be the best any more", "已退出竞速：不可能是最好的"),
+    "cut_off": Bilingual("{count} answers came to the length limit", "{count} 个回答达到长度上限"),
+    "too_long": Bilingual("{count} rows are longer than its context", "{count} 行超出其上下文"),
+}
 _PAIR_COLUMNS = (
     Bilingual("Pair", "两者"),
     Bilingual("Difference (95%)", "差异（95%）"),
@@ -66,14 +88,20 @@ _PAIR_COLUMNS = (
 _HEADINGS = {
     "candidates": Bilingual("Candidates", "候选对比"),
     "comparisons": Bilingual("Paired comparisons", "配对比较"),
+    "categories": Bilingual("By category", "分类别结果"),
+    "disagreements": Bilingual("Where they differ", "回答不同之处"),
     "confusion": Bilingual("What was taken for what", "混淆矩阵"),
     "environment": Bilingual("Measured with", "测量环境"),
 }
 _PAIRED_NOTE = Bilingual(
-    "Same rows for both; difference of accuracies, first minus second; {method}.",
-    "两者使用相同的数据行；差异为前者准确率减后者；方法：{method}。",
+    "Same rows for both; difference of scores, first minus second; {method}.",
+    "两者使用相同的数据行；差异为前者得分减后者；方法：{method}。",
 )
 _CONFUSION_NOTE = Bilingual("Rows: the true label. Columns: the prediction.", "行为真实标签，列为模型预测。")
+_CATEGORY = Bilingual("Category", "类别")
+_MOST_CATEGORIES = 40
+_SHOWN_DISAGREEMENTS = 12
+_SHOWN_CHARACTERS = 300
 _FAILED = Bilingual("not evaluated: {reason}", "未完成评测：{reason}")
 
 
@@ -98,8 +126,10 @@ def _page(result: Mapping[str, Any], answers: Mapping[str, Sequence[Answer]], la
         device=result["environment"]["device"],
     )
     sections = [
-        _section("candidates", _candidates(result["candidates"], language), language),
+        _section("candidates", _candidates(result, language), language),
         _section("comparisons", _comparisons(result["comparisons"], language), language),
+        _section("categories", _categories(result["candidates"], language), language),
+        _section("disagreements", _disagreements(answers, result["leader"], language), language),
         _section("confusion", _confusions(answers, dataset["labels"], language), language),
         _section("environment", _environment(result["environment"]), language),
     ]
@@ -113,36 +143,94 @@ def _page(result: Mapping[str, Any], answers: Mapping[str, Sequence[Answer]], la
 
 def _verdict(result: Mapping[str, Any], language: Language) -> str:
     words = _VERDICTS[result["verdict"]].to(language)
-    return words.format(winner=result["winner"], delta=result["delta"], n=result["dataset"]["rows_used"])
+    rows = result.get("more_rows_needed")
+    return words.format(
+        winner=result["winner"],
+        leader=result["leader"],
+        delta=result["delta"],
+        n=max(row["items_seen"] for row in result["candidates"]),
+        more=_MORE.to(language).format(rows=rows) if rows else "",
+    )
 
 
 def _section(name: str, body: str, language: Language) -> str:
     return f"<h2>{_HEADINGS[name].to(language)}</h2>{body}" if body else ""
 
 
-def _candidates(rows: Sequence[Mapping[str, Any]], language: Language) -> str:
-    return _table([column.to(language) for column in _COLUMNS], [_candidate(row, language) for row in rows])
+def _candidates(result: Mapping[str, Any], language: Language) -> str:
+    rows = result["candidates"]
+    names = list(dict.fromkeys([result["metric"], *(name for row in rows for name in row["metrics"])]))
+    columns = (*_COLUMNS_BEFORE, *(_METRIC_NAMES[name] for name in names), *_COLUMNS_AFTER)
+    heads = [column.to(language) for column in columns]
+    heads[1] += " (95%)" if language == "en" else "（95%）"
+    return _table(heads, [_candidate(row, names, language) for row in rows])
 
 
-def _candidate(row: Mapping[str, Any], language: Language) -> str:
-    label = f"<td>{escape(row['label'])}</td>"
+def _candidate(row: Mapping[str, Any], names: Sequence[str], language: Language) -> str:
+    notes = "".join(f'<br><span class="small">{escape(note)}</span>' for note in _notes(row, language))
+    label = f"<td>{escape(row['label'])}{notes}</td>"
     if row["stopped"] == "failed":
         reason = row["reason_zh"] if language == "zh" else row["reason"]
         words = escape(_FAILED.to(language).format(reason=reason))
-        return f'<tr>{label}<td class="words" colspan="{len(_COLUMNS) - 1}">{words}</td></tr>'
-    metrics = row["metrics"]
-    accuracy = metrics["accuracy"]
-    low, high = accuracy["ci95"]
+        return f'<tr>{label}<td class="words" colspan="{len(names) + len(_COLUMNS_AFTER)}">{words}</td></tr>'
+    first, *others = [row["metrics"][name] for name in names]
+    low, high = first["ci95"]
+    latencies = [row["latency_p50_s"], row["latency_p95_s"]]
     return f"<tr>{label}" + _cells(
-        f"{accuracy['value']:.3f} ({low:.3f} … {high:.3f})",
-        f"{metrics['balanced_accuracy']['value']:.3f}",
-        f"{metrics['f1_macro']['value']:.3f}",
+        f"{first['value']:.3f} ({low:.3f} … {high:.3f})",
+        *(f"{figure['value']:.3f}" for figure in others),
         f"{row['tokens_per_s']:.0f}",
-        f"{row['latency_p50_s']:.3f} s / {row['latency_p95_s']:.3f} s",
+        " / ".join("–" if latency is None else f"{latency:.3f} s" for latency in latencies),
         f"{row['peak_memory_gib']:.2f} GiB",
         f"{row['load_time_s']:.1f} s",
         str(row["items_seen"]),
     )
+
+
+def _notes(row: Mapping[str, Any], language: Language) -> list[str]:
+    counts = {"cut_off": row.get("answers_cut_off"), "too_long": row.get("rows_too_long")}
+    found = [_NOTES[name].to(language).format(count=count) for name, count in counts.items() if count]
+    return ([_NOTES["eliminated"].to(language)] if row["stopped"] == "eliminated" else []) + found
+
+
+def _categories(rows: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """Mean score of each category, a column per candidate."""
+    shown = [row for row in rows if row.get("by_category")]
+    names = sorted({name for row in shown for name in row["by_category"]})
+    if not names or len(names) > _MOST_CATEGORIES:
+        return ""
+    lines = []
+    for name in names:
+        cells = [row["by_category"].get(name) for row in shown]
+        values = ["–" if cell is None else f"{cell['value']:.3f} (n={cell['n']})" for cell in cells]
+        lines.append(f"<tr><td>{escape(name)}</td>{_cells(*values)}")
+    return _table([_CATEGORY.to(language), *(row["label"] for row in shown)], lines)
+
+
+def _disagreements(answers: Mapping[str, Sequence[Answer]], leader: str, language: Language) -> str:
+    """Rows on which the leader and others differ the most, worth reading."""
+    of_leader = {answer.row: answer for answer in answers.get(leader, ())}
+    found = [
+        (abs(answer.score - of_leader[answer.row].score), name, answer)
+        for name, of_one in answers.items()
+        if name != leader
+        for answer in of_one
+        if answer.row in of_leader and answer.prediction != of_leader[answer.row].prediction
+    ]
+    found.sort(key=lambda item: (-item[0], item[2].row, item[1]))
+    lines = [
+        f"<tr><td>{escape(answer.row)}</td>"
+        + "".join(
+            f'<td class="words">{escape(text[:_SHOWN_CHARACTERS])}</td>'
+            for text in (answer.label, of_leader[answer.row].prediction, f"{name}: {answer.prediction}")
+        )
+        + "</tr>"
+        for _, name, answer in found[:_SHOWN_DISAGREEMENTS]
+    ]
+    if not lines:
+        return ""
+    columns = Bilingual(f"Row|Right|{leader}|Other", f"行|正确答案|{leader}|其他").to(language).split("|")
+    return _table(columns, lines)
 
 
 def _comparisons(pairs: Sequence[Mapping[str, Any]], language: Language) -> str:
@@ -163,6 +251,8 @@ def _comparisons(pairs: Sequence[Mapping[str, Any]], language: Language) -> str:
 
 
 def _confusions(answers: Mapping[str, Sequence[Answer]], labels: Sequence[str], language: Language) -> str:
+    if not labels:
+        return ""
     note = f'<p class="small">{_CONFUSION_NOTE.to(language)}</p>'
     return note + "".join(_confusion(name, given, labels) for name, given in answers.items())
 

@@ -50,21 +50,21 @@ class Scored:
 
 
 class LabelScorer:
-    """Scores texts one by one against a fixed set of labels."""
+    """Scores texts one by one against a fixed set of labels, or each against labels of its own."""
 
     def __init__(self, model: Any, prompts: Prompts, labels: Sequence[str], texts: Sequence[str]) -> None:
-        self._model, self._prompts = model, prompts
-        self._completions = {label: prompts.completion(label) for label in labels}
+        self._model, self._prompts, self._labels = model, prompts, tuple(labels)
         self._prefix = shared_prefix([prompts.prompt(text) for text in texts])
         with torch.inference_mode():
             self._prefix_cache = prefix_cache(model, self._prefix)
 
-    def length(self, text: str) -> int:
+    def length(self, text: str, labels: Sequence[str] = ()) -> int:
         """Tokens of the prompt with the longest label behind it."""
-        return len(self._prompts.prompt(text)) + max(map(len, self._completions.values()))
+        longest = max(len(self._prompts.completion(label)) for label in labels or self._labels)
+        return len(self._prompts.prompt(text)) + longest
 
     @torch.inference_mode()
-    def score(self, text: str) -> Scored:
+    def score(self, text: str, labels: Sequence[str] = ()) -> Scored:
         """Return how likely each label is as the answer to `text`."""
         started_s = time.perf_counter()
         prompt = self._prompts.prompt(text)
@@ -72,18 +72,18 @@ class LabelScorer:
         suffix = torch.tensor([prompt[len(self._prefix) :]], device=self._model.device)
         logits = self._model(input_ids=suffix, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
         after_prompt = logits[0, -1].float().log_softmax(-1)
-        labels = list(self._completions)
+        names = list(dict.fromkeys(labels or self._labels))
+        completions = [self._prompts.completion(label) for label in names]
         at_once = max(1, _CACHED_TOKENS_AT_ONCE // len(prompt))
         scores: list[float] = []
-        for start in range(0, len(labels), at_once):
-            chunk = [self._completions[label] for label in labels[start : start + at_once]]
-            scores += self._completion_scores(after_prompt, cache, chunk)
+        for start in range(0, len(names), at_once):
+            scores += self._completion_scores(after_prompt, cache, completions[start : start + at_once])
         if not all(map(math.isfinite, scores)):
             raise _no_probabilities()
         return Scored(
-            log_likelihoods=dict(zip(labels, scores, strict=True)),
+            log_likelihoods=dict(zip(names, scores, strict=True)),
             latency_s=time.perf_counter() - started_s,
-            tokens=suffix.numel() + sum(len(c) - 1 for c in self._completions.values()),
+            tokens=suffix.numel() + sum(len(c) - 1 for c in completions),
         )
 
     def _completion_scores(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from finetune import data
-from finetune.data import Row
+from finetune.columns import Row
 from finetune.models import ModelLocation, canonical_name, resolve
 from finetune.recipes.batches import Example, encode, plan_steps
 from finetune.recipes.job_dir import Context, JobDir

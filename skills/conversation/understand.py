@@ -148,9 +148,8 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         is_about_model = statement.mentions or signals.points_back or _continues_question(signals)
         asked = _ASKED_WITH_A_MODEL if is_about_model else _HARDWARE
         return {name: value for name, value in fields.items() if name in asked} | named
-    if skill == "explain":
-        return named if signals.previous is not None else fields
-    return {}
+    explained = named if signals.previous is not None else fields
+    return explained if skill == "explain" else {}
 
 
 def _family_or_ids(topics: Sequence[Mention]) -> tuple[str, ...]:

@@ -44,6 +44,10 @@ class Expected:
     """Published figures of this model in the task's own skills."""
 
 
+_QUALITY = ("accuracy", "exact_match", "field_f1", "rougeL")
+"""Metrics from 0 to 1 that stand for quality, the first that a data set has."""
+
+
 @dataclass(frozen=True)
 class LossModel:
     """Expected losses for one task."""
@@ -108,12 +112,14 @@ def _from_near(near: Measurement, shift: float, spread: float) -> Expected:
 
 
 def _of_one_dataset(measurements: Sequence[Measurement]) -> list[Measurement]:
-    accuracy = [m for m in measurements if m.metric == "accuracy"]
-    newest = max(accuracy, key=lambda m: m.created_at_utc, default=None)
+    """The figures of the data set that was measured last, by the metric that stands for quality on it."""
+    known = [m for m in measurements if m.metric in _QUALITY]
+    newest = max(known, key=lambda m: m.created_at_utc, default=None)
     if newest is None:
         return []
-    rows = [m for m in accuracy if m.dataset_sha256 == newest.dataset_sha256]
-    return sorted(rows, key=lambda m: m.created_at_utc, reverse=True)
+    of_set = [m for m in known if m.dataset_sha256 == newest.dataset_sha256]
+    metric = min((m.metric for m in of_set), key=_QUALITY.index)
+    return sorted((m for m in of_set if m.metric == metric), key=lambda m: m.created_at_utc, reverse=True)
 
 
 def _battery(

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune import data, table_files
-from finetune.data import Row, load, register, sample, split, text_hash, text_key
+from finetune.columns import Row
+from finetune.data import load, register, sample, split, text_hash, text_key
 from index.errors import BadDataset
 
 TEXTS = [f"The parcel number {n} has not arrived" for n in range(12)]
@@ -183,7 +184,7 @@ def test_one_label_only_is_refused_with_that_label(tmp_path: Path) -> None:
 
 
 def test_free_text_in_the_label_column_is_refused(tmp_path: Path) -> None:
-    content = "question,answer\n" + "".join(f"{text},answer {n}\n" for n, text in enumerate(TEXTS))
+    content = "question,label\n" + "".join(f"{text},answer {n}\n" for n, text in enumerate(TEXTS))
     assert "free text" in refusal(written(tmp_path / "a.csv", content), tmp_path).message.en
 
 

@@ -16,7 +16,8 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from finetune.data import Row, register, split
+from finetune.columns import Row
+from finetune.data import register, split
 from finetune.models import models_folder, smollm2_folder
 from finetune.recipes import scoring
 from finetune.recipes.batches import Example, collate, plan_steps

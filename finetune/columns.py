@@ -1,0 +1,246 @@
+"""Turn records into rows: which column holds what, and what the rows ask for."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from finetune.errors import AnswerIsNoChoice, EmptyCells, NoColumn
+from finetune.spec import DatasetTask
+from finetune.table_files import Record
+
+TEXT_COLUMNS = (
+    "text", "ticket", "question", "input", "prompt", "content", "message", "body", "sentence", "utterance",
+    "document", "dialogue", "article", "source",
+    "文本", "内容", "问题", "工单", "消息", "输入", "正文", "句子", "原文",
+)  # fmt: skip
+LABEL_COLUMNS = (
+    "label", "intent", "category", "answer", "class", "target", "output", "completion",
+    "answers", "reference", "references", "summary", "translation",
+    "标签", "意图", "类别", "分类", "答案", "回答", "输出", "摘要", "译文", "参考答案",
+)  # fmt: skip
+_CLASS_COLUMNS = frozenset({"label", "intent", "category", "class", "标签", "意图", "类别", "分类"})
+_LANGUAGE_COLUMNS = ("language", "lang", "语言")
+_CATEGORY_COLUMNS = ("category", "subject", "topic", "类别", "分类", "学科")
+_GROUP_COLUMNS = ("group", "conversation_id", "thread_id", "customer_id", "分组", "会话")
+_CONTEXT_COLUMNS = ("context", "passage", "上下文", "段落", "材料")
+_CHOICES_COLUMNS = ("choices", "options", "选项")
+_LETTERS = string.ascii_uppercase[:8]
+
+MAX_CLASSES_FRAC = 0.5
+"""Labels that differ on more than every second row are no classes."""
+_SHORT_WORDS, _SHORT_CHARACTERS = 6, 15
+_HAN = re.compile(r"[\u3400-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One example."""
+
+    id: str
+    text: str
+    """What the model is given; for language modelling, what it should find likely."""
+    label: str
+    """What it should say: a label, a choice, an answer, a reference, a JSON object; empty where nothing is right."""
+    language: str | None = None
+    category: str | None = None
+    """For a breakdown."""
+    choices: tuple[str, ...] = ()
+    """Multiple choice: the answers to choose from; `label` is one of them."""
+    references: tuple[str, ...] = ()
+    """Further answers that are as good as `label`."""
+    group: str | None = None
+    """Rows of one group are not independent, such as turns of one conversation: their errors are clustered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The names of the columns that were recognised."""
+
+    text: str
+    label: str | None
+    id: str | None = None
+    language: str | None = None
+    category: str | None = None
+    group: str | None = None
+    context: str | None = None
+    choices: tuple[str, ...] = ()
+    """One column with a list, or a column for each choice."""
+
+
+def recognise(
+    name: str,
+    records: Sequence[Record],
+    *,
+    text_column: str | None,
+    label_column: str | None,
+    task: DatasetTask | None,
+) -> Columns:
+    """Find the columns by their names, whatever their case; NoColumn when the text or the answer is missing."""
+    present = list(dict.fromkeys(str(column) for record in records for column in record))
+    needs_label = task != "language-modelling"
+    label = _find(present, (label_column,) if label_column else LABEL_COLUMNS) if needs_label else None
+    choices = _choice_columns(present, label)
+    others = [column for column in present if column != label and column not in choices]
+    text = _find(others, (text_column,) if text_column else TEXT_COLUMNS)
+    if text is None:
+        raise NoColumn(name, role="text", present=present, named=text_column)
+    if label is None and needs_label:
+        raise NoColumn(name, role="label", present=present, named=label_column)
+    rest = [column for column in others if column != text]
+    return Columns(
+        text=text,
+        label=label,
+        id=_find(others, ("id",)),
+        language=_find(others, _LANGUAGE_COLUMNS),
+        category=_find(rest, _CATEGORY_COLUMNS),
+        group=_find(rest, _GROUP_COLUMNS),
+        context=_find(rest, _CONTEXT_COLUMNS),
+        choices=choices,
+    )
+
+
+def _choice_columns(present: Sequence[str], label: str | None) -> tuple[str, ...]:
+    listed = _find([column for column in present if column != label], _CHOICES_COLUMNS)
+    if listed is not None:
+        return (listed,)
+    lettered = [letter for letter in _LETTERS if letter in present]
+    return tuple(lettered) if lettered[:2] == ["A", "B"] else ()
+
+
+def _find(present: Iterable[str], wanted: Iterable[str]) -> str | None:
+    """The first of the wanted columns that is there, whatever its case."""
+    by_folded_name = {column.strip().casefold(): column for column in reversed(list(present))}
+    return next((by_folded_name[w.casefold()] for w in wanted if w.casefold() in by_folded_name), None)
+
+
+def rows_of(name: str, records: Sequence[Record], columns: Columns) -> list[Row]:
+    """Make a row of each record; EmptyCells or AnswerIsNoChoice name the rows that cannot be used."""
+    ids = [_cell(record, columns.id) for record in records]
+    if len(set(ids)) < len(ids) or "" in ids:
+        ids = [str(number) for number in range(1, len(records) + 1)]
+    first_index = _first_index(records, columns)
+    rows = [_row(record, row_id, columns, first_index) for row_id, record in zip(ids, records, strict=True)]
+    _refuse_empty(name, rows, columns.text, lambda row: row.text)
+    if columns.label is not None:
+        _refuse_empty(name, rows, columns.label, lambda row: row.label)
+        _refuse_other_answers(name, rows, columns.label)
+    return rows
+
+
+def _row(record: Record, row_id: str, columns: Columns, first_index: int) -> Row:
+    answers = _answers(record.get(columns.label)) if columns.label is not None else [""]
+    choices = _choices(record, columns.choices)
+    if choices:
+        answers = [_chosen(answer, choices, first_index) for answer in answers]
+    context = _cell(record, columns.context)
+    text = _cell(record, columns.text)
+    return Row(
+        id=row_id,
+        text=f"{context}\n\n{text}" if context and text else text,
+        label=answers[0],
+        language=_cell(record, columns.language) or None,
+        category=_cell(record, columns.category) or None,
+        choices=tuple(choices),
+        references=tuple(answers[1:]),
+        group=_cell(record, columns.group) or None,
+    )
+
+
+def _answers(value: Any) -> list[str]:
+    """Several right answers may stand in a list, or as SQuAD has them: {"text": [...]}."""
+    if isinstance(value, dict) and isinstance(value.get("text"), list):
+        value = value["text"]
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return list(dict.fromkeys(item.strip() for item in value if item.strip())) or [""]
+    return [_plain(value)]
+
+
+def _choices(record: Record, columns: Sequence[str]) -> list[str]:
+    if len(columns) != 1:
+        return [text for column in columns if (text := _cell(record, column))]
+    value = record.get(columns[0])
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return []
+    if isinstance(value, dict):
+        value = value.get("text", list(value.values()))
+    return [_plain(item) for item in value] if isinstance(value, list) else []
+
+
+def _first_index(records: Sequence[Record], columns: Columns) -> int:
+    """0 or 1: with what number the choices begin, where answers are numbers."""
+    if columns.label is None or not columns.choices:
+        return 0
+    numbers = [int(text) for record in records if (text := _cell(record, columns.label)).isdecimal()]
+    most = max((len(_choices(record, columns.choices)) for record in records), default=0)
+    return 1 if numbers and min(numbers) > 0 and max(numbers) == most else 0
+
+
+def _chosen(answer: str, choices: Sequence[str], first_index: int) -> str:
+    """The choice that an answer means: by its text, its letter or its number."""
+    if answer in choices:
+        return answer
+    letter = answer.strip("().").upper()
+    if len(letter) == 1 and letter in _LETTERS[: len(choices)]:
+        return choices[_LETTERS.index(letter)]
+    if answer.isdecimal() and 0 <= int(answer) - first_index < len(choices):
+        return choices[int(answer) - first_index]
+    return answer
+
+
+def task_of(rows: Sequence[Row], columns: Columns) -> DatasetTask:
+    """What the rows ask for, by their columns and by what the answers look like."""
+    if columns.label is None:
+        return "language-modelling"
+    if any(row.choices for row in rows):
+        return "multiple-choice"
+    labels = [row.label for row in rows]
+    is_named_class = columns.label.strip().casefold() in _CLASS_COLUMNS
+    if is_named_class or len(set(labels)) <= MAX_CLASSES_FRAC * len(rows):
+        return "classification"
+    if all(_is_object(label) for label in labels):
+        return "extraction"
+    return "question-answering" if sum(map(_is_short, labels)) > len(rows) / 2 else "generation"
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _SHORT_CHARACTERS if _HAN.search(text) else len(text.split()) <= _SHORT_WORDS
+
+
+def _cell(record: Record, column: str | None) -> str:
+    return _plain(record.get(column)) if column is not None else ""
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _refuse_empty(name: str, rows: Sequence[Row], column: str, get: Callable[[Row], str]) -> None:
+    empty = [number for number, row in enumerate(rows, start=1) if not get(row)]
+    if empty:
+        raise EmptyCells(name, column=column, rows=empty, of=len(rows))
+
+
+def _refuse_other_answers(name: str, rows: Sequence[Row], column: str) -> None:
+    wrong = [n for n, row in enumerate(rows, start=1) if row.choices and row.label not in row.choices]
+    without = (
+        [n for n, row in enumerate(rows, start=1) if not row.choices] if any(r.choices for r in rows) else []
+    )
+    if wrong or without:
+        raise AnswerIsNoChoice(name, column=column, rows=sorted({*wrong, *without}), of=len(rows))

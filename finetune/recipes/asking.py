@@ -1,0 +1,262 @@
+"""Turn rows into a model's replies: the likeliest label, a written answer, or how likely a text is.
+
+Each asker says which rows fit the model's context, and yields one reply a row, in any order.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+from finetune.columns import Row
+from finetune.metrics.likelihood import TextLikelihood
+from finetune.recipes.prompts import Prompts, question_of
+from finetune.recipes.scoring import LabelScorer
+from finetune.spec import DatasetTask, EvaluationSpec
+
+WRITTEN_TOKENS: dict[DatasetTask, int] = {"question-answering": 64, "generation": 256, "extraction": 256}
+"""Longest answer where none is stated."""
+
+_ROWS_AT_ONCE = {"cpu": 8, "cuda": 32}
+_TIMED_ROWS = 5
+"""So many rows are asked one by one, for the latency of a single request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a model made of one row."""
+
+    row: Row
+    prediction: str
+    tokens: int
+    """Computed for this row alone: without a shared prefix and padding."""
+    busy_s: float
+    """Time that the row took, its share where several were asked at once."""
+    latency_s: float | None = None
+    """Of a single request; None where it was not asked alone."""
+    first_token_s: float | None = None
+    log_likelihoods: dict[str, float] = field(default_factory=dict)
+    likelihood: TextLikelihood | None = None
+    is_cut_off: bool = False
+    """The answer came to the length limit."""
+
+
+class Asker(Protocol):
+    """A loaded model with one way of asking it."""
+
+    def fits(self, row: Row) -> bool:
+        """Whether the row fits the model's context, answer included."""
+        ...
+
+    def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
+        """Ask all rows."""
+        ...
+
+
+def asker_for(
+    model: Any, prompts: Prompts, rows: Sequence[Row], spec: EvaluationSpec, max_tokens: float
+) -> Asker:
+    """The way of asking that the task of the data set needs."""
+    task = spec.dataset.task
+    if task == "language-modelling":
+        return TextAsker(model, prompts.tokenizer, max_tokens)
+    if task in ("classification", "multiple-choice"):
+        scorer = LabelScorer(model, prompts, spec.dataset.labels, [question_of(row) for row in rows])
+        return LabelAsker(scorer, max_tokens)
+    return WritingAsker(model, prompts, spec.max_new_tokens or WRITTEN_TOKENS[task], max_tokens)
+
+
+class LabelAsker:
+    """The label, or the choice of the row, that the model would most likely write."""
+
+    def __init__(self, scorer: LabelScorer, max_tokens: float) -> None:
+        self._scorer, self._max_tokens = scorer, max_tokens
+
+    def fits(self, row: Row) -> bool:
+        """Whether prompt and longest label fit."""
+        return self._scorer.length(question_of(row), row.choices) <= self._max_tokens
+
+    def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
+        """One row after the other."""
+        for row in rows:
+            scored = self._scorer.score(question_of(row), row.choices)
+            yield Reply(
+                row=row,
+                prediction=scored.prediction,
+                tokens=scored.tokens,
+                busy_s=scored.latency_s,
+                latency_s=scored.latency_s,
+                log_likelihoods=scored.log_likelihoods,
+            )
+
+
+class WritingAsker:
+    """The answer that the model writes, taking the likeliest token each time.
+
+    Rows of similar length are asked together; where memory does not suffice, half as many from then on.
+    """
+
+    def __init__(self, model: Any, prompts: Prompts, max_new_tokens: int, max_tokens: float) -> None:
+        self._model, self._prompts = model, prompts
+        self._max_new_tokens, self._max_tokens = max_new_tokens, max_tokens
+        self._rows_at_once = _ROWS_AT_ONCE.get(model.device.type, 8)
+        self._to_time = _TIMED_ROWS
+        self._ends = self._end_ids()
+
+    def fits(self, row: Row) -> bool:
+        """Whether the prompt leaves room for the answer."""
+        return len(self._prompts.prompt(row.text)) + self._max_new_tokens <= self._max_tokens
+
+    def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
+        """The first few alone, for their latency, then many at once, the longest first."""
+        waiting = list(rows)
+        while waiting and self._to_time:
+            self._to_time -= 1
+            yield self._alone(waiting.pop(0))
+        waiting.sort(key=lambda row: -len(row.text))
+        while waiting:
+            batch = waiting[: self._rows_at_once]
+            try:
+                replies = self._together(batch)
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self._rows_at_once = max(1, len(batch) // 2)
+                continue
+            waiting = waiting[len(batch) :]
+            yield from replies
+
+    def _alone(self, row: Row) -> Reply:
+        prompt = self._prompts.prompt(row.text)
+        started_s = time.perf_counter()
+        self._write([prompt], 1)
+        first_token_s = time.perf_counter() - started_s
+        started_s = time.perf_counter()
+        written = self._write([prompt], self._max_new_tokens)[0]
+        latency_s = time.perf_counter() - started_s
+        return self._reply(row, prompt, written, latency_s, latency_s, first_token_s)
+
+    def _together(self, rows: Sequence[Row]) -> list[Reply]:
+        prompts = [self._prompts.prompt(row.text) for row in rows]
+        started_s = time.perf_counter()
+        written = self._write(prompts, self._max_new_tokens)
+        each_s = (time.perf_counter() - started_s) / len(rows)
+        return [self._reply(row, p, w, each_s) for row, p, w in zip(rows, prompts, written, strict=True)]
+
+    def _reply(
+        self,
+        row: Row,
+        prompt: list[int],
+        written: list[int],
+        busy_s: float,
+        latency_s: float | None = None,
+        first_token_s: float | None = None,
+    ) -> Reply:
+        return Reply(
+            row=row,
+            prediction=self._text(written),
+            tokens=len(prompt) + len(written),
+            busy_s=busy_s,
+            latency_s=latency_s,
+            first_token_s=first_token_s,
+            is_cut_off=len(written) >= self._max_new_tokens,
+        )
+
+    @torch.inference_mode()
+    def _write(self, prompts: Sequence[list[int]], most: int) -> list[list[int]]:
+        """Token ids written behind each prompt, up to an end. Padding is on the left, and masked."""
+        width, padding = max(map(len, prompts)), self._padding_id()
+        ids = torch.tensor([[padding] * (width - len(p)) + p for p in prompts], device=self._model.device)
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=ids.device)
+        written = self._model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=most,
+            do_sample=False,
+            num_beams=1,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            eos_token_id=self._ends or None,
+            pad_token_id=padding,
+        )
+        return [self._up_to_end(row[width:].tolist()) for row in written]
+
+    def _up_to_end(self, ids: list[int]) -> list[int]:
+        ends = [i for i, token in enumerate(ids) if token in self._ends]
+        return ids[: ends[0]] if ends else ids
+
+    def _text(self, ids: list[int]) -> str:
+        text: str = self._prompts.tokenizer.decode(ids, skip_special_tokens=True)
+        # A model without a template goes on with the next question by itself.
+        return text.strip() if self._prompts.has_template else text.strip().split("\n\n")[0].strip()
+
+    def _end_ids(self) -> list[int]:
+        ends = [self._prompts.tokenizer.eos_token_id, *self._prompts.end_ids[:1]]
+        configured = self._model.generation_config.eos_token_id
+        ends += configured if isinstance(configured, list) else [configured]
+        return sorted({end for end in ends if end is not None})
+
+    def _padding_id(self) -> int:
+        padding = self._prompts.tokenizer.pad_token_id
+        return int(padding if padding is not None else self._ends[0] if self._ends else 0)
+
+
+class TextAsker:
+    """How likely the model finds the whole text. Longer ones are read in windows that overlap by half."""
+
+    def __init__(self, model: Any, tokenizer: Any, max_tokens: float) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self._window = int(max_tokens) if math.isfinite(max_tokens) else 4096
+
+    def fits(self, row: Row) -> bool:
+        """Windows fit any text; one of a single token predicts nothing."""
+        return len(self._ids(row.text)) > 1
+
+    @torch.inference_mode()
+    def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
+        """One row after the other."""
+        for row in rows:
+            started_s = time.perf_counter()
+            ids = self._ids(row.text)
+            log_likelihood = sum(self._windows(ids))
+            took_s = time.perf_counter() - started_s
+            yield Reply(
+                row=row,
+                prediction="",
+                tokens=len(ids),
+                busy_s=took_s,
+                latency_s=took_s,
+                likelihood=TextLikelihood(
+                    log_likelihood=log_likelihood,
+                    tokens=len(ids) - 1,
+                    utf8_bytes=len(row.text.encode()),
+                ),
+            )
+
+    def _ids(self, text: str) -> list[int]:
+        """The tokens, behind the one that begins every text where the model has such a token."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        first = self._tokenizer.bos_token_id
+        if first is None:
+            first = self._tokenizer.eos_token_id
+        return ids if first is None else [first, *ids]
+
+    def _windows(self, ids: list[int]) -> Iterator[float]:
+        """Log-likelihoods of the tokens behind the first, each predicted once."""
+        done, step = 1, max(1, self._window // 2)
+        start = 0
+        while done < len(ids):
+            window = ids[start : start + self._window]
+            logits = self._model(torch.tensor([window], device=self._model.device)).logits[0, :-1]
+            targets = torch.tensor(window[1:], device=logits.device)
+            each = logits.float().log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+            yield float(each[done - start - 1 :].sum())
+            done = start + len(window)
+            start += step

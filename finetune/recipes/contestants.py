@@ -1,0 +1,278 @@
+"""Turn a candidate into a process of its own that answers batches of rows, and tells what it measured.
+
+One that runs out of memory or crashes fails alone. Its model is loaded when the first row is not answered yet,
+and stays loaded between batches as long as there is memory for the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext, SpawnContext
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from finetune.columns import Row
+from finetune.models import resolve
+from finetune.recipes.answers import Answer, answer_rows, answers_so_far
+from finetune.recipes.asking import asker_for
+from finetune.recipes.job_dir import JobDir, read_json, write_json
+from finetune.recipes.loading import (
+    environment,
+    load_model,
+    load_tokenizer,
+    max_tokens,
+    prepare_libraries,
+    revision_of,
+)
+from finetune.recipes.memory import MemoryMeter
+from finetune.recipes.prompts import Prompts, Shots
+from finetune.recipes.scoring import SCORING
+from finetune.spec import EvaluationSpec
+from index.bilingual import Bilingual
+from index.errors import ShortlistError
+
+_GIB = 1024**3
+_PATIENCE_S = 10.0
+_ROOM = 1.3
+"""Another model is loaded beside the present ones when so many times the largest of them is free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What every candidate is asked, and how the candidates are called."""
+
+    spec: EvaluationSpec
+    rows: tuple[Row, ...]
+    """In the order in which they are asked."""
+    shots: Shots
+    left_out: int
+    """Rows that a candidate's adapter was trained on."""
+    names: tuple[str, ...]
+    metric: str
+    """The one that decides."""
+
+    @property
+    def total(self) -> int:
+        """Answers of a full run."""
+        return len(self.rows) * len(self.names)
+
+
+@dataclass(slots=True)
+class Contestant:
+    """One candidate as the evaluation sees it."""
+
+    job: JobDir
+    task: Task
+    index: int
+    failure: Bilingual | None = None
+    is_out: bool = False
+    """Asked no more: eliminated, failed, or finished in an earlier run."""
+    _process: multiprocessing.process.BaseProcess | None = None
+    _pipe: Connection | None = None
+    _answered: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return self.task.names[self.index]
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """Memory, load time, revision and the like, once it has answered a row."""
+        return read_json(self._outcome) if self._outcome.is_file() else {}
+
+    @property
+    def answers(self) -> list[Answer]:
+        """All that it has answered, also in an earlier run."""
+        return answers_so_far(self.job, self.name)
+
+    def answer(self, rows: Sequence[Row], done: int) -> None:
+        """Answer the rows that are not answered yet; `failure` says why if it could not.
+
+        `done`: rows that all candidates together have behind them, for the progress.
+        """
+        known = {answer.row for answer in self.answers} | set(self.measured.get("too_long", ()))
+        left = [row.id for row in rows if row.id not in known]
+        if not left and self.measured:
+            return
+        if self._process is None:
+            self._start()
+        assert self._pipe is not None  # noqa: S101 - _start has opened it
+        try:
+            self._pipe.send((left, done))
+            said = self._pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            said = self._ended_without_a_word()
+        if said is not None:
+            self.failure = said
+            self.close()
+
+    def makes_room(self) -> None:
+        """Let go of the model when memory for another one is short."""
+        if _free_gib() < _ROOM * float(self.measured.get("peak_memory_gib") or 0.0):
+            self.close()
+
+    def close(self) -> None:
+        """End the process; a later batch loads the model again."""
+        if self._pipe is not None:
+            # A word, not only a closed pipe: processes forked later hold copies of its ends.
+            with contextlib.suppress(OSError):
+                self._pipe.send(None)
+            self._pipe.close()
+        if self._process is not None:
+            self._process.join(_PATIENCE_S)
+            self._process.kill()
+            self._process.join()
+        self._process = self._pipe = None
+
+    @property
+    def _outcome(self) -> Path:
+        return self.job.path / "candidates" / f"{self.index}.outcome.json"
+
+    def _start(self) -> None:
+        context = _processes()
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(self.job.path, self.task, self.index, self._outcome, theirs), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def _ended_without_a_word(self) -> Bilingual:
+        exit_code = None
+        if self._process is not None:
+            self._process.join()
+            exit_code = self._process.exitcode
+        return ended_without_a_word(exit_code)
+
+
+def _processes() -> ForkContext | SpawnContext:
+    """A fork shares the imported libraries, which saves seconds; CUDA and macOS do not survive one."""
+    if sys.platform == "linux" and not torch.cuda.is_available():
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
+
+
+def _free_gib() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0] / _GIB
+    return float(psutil.virtual_memory().available) / _GIB
+
+
+def _serve(job_path: Path, task: Task, index: int, outcome: Path, pipe: Connection) -> None:
+    """Run in the child: load the candidate, answer batch after batch until the pipe closes."""
+    try:
+        _answer_batches(JobDir(job_path), task, index, outcome, pipe)
+    except ShortlistError as error:
+        pipe.send(error.message)
+    except torch.OutOfMemoryError:
+        pipe.send(_out_of_memory())
+
+
+def _answer_batches(job: JobDir, task: Task, index: int, outcome: Path, pipe: Connection) -> None:
+    candidate, name, context = task.spec.candidates[index], task.names[index], job.context
+    ids, done = pipe.recv()
+    device = prepare_libraries(context)
+    job.progress(done, task.total, f"{name}: loading")
+    started_s = time.perf_counter()
+    location = resolve(candidate.model)
+    model = load_model(location, context, candidate.quantization, device, adapter=candidate.adapter)
+    spec = task.spec
+    prompts = Prompts(
+        load_tokenizer(location, context),
+        spec.dataset.labels,
+        task=spec.dataset.task,
+        instruction=spec.instruction,
+        shots=task.shots,
+    )
+    load_time_s = time.perf_counter() - started_s
+    asker = asker_for(model, prompts, task.rows, spec, max_tokens(model))
+    too_long = [row.id for row in task.rows if not asker.fits(row)]
+    meter = MemoryMeter(model, device)
+    while True:
+        wanted = set(ids) - set(too_long)
+        batch = [row for row in task.rows if row.id in wanted]
+        before, already = done, len(answers_so_far(job, name))
+        answer_rows(
+            job,
+            name,
+            asker,
+            batch,
+            task.metric,
+            lambda answered, base=before - already: job.progress(base + answered, task.total, name),  # type: ignore[misc]
+        )
+        write_json(
+            outcome,
+            {
+                "peak_memory_gib": meter.peak_gib(),
+                "weights_gib": meter.weights_gib,
+                "load_time_s": load_time_s,
+                "rows_too_long": len(too_long),
+                "too_long": too_long,
+                "revision": revision_of(location, model),
+                "licence": location.licence,
+                "environment": {
+                    **environment(context, device, seed=spec.seed),
+                    "scoring": _scoring(spec),
+                    "tokens_per_s": "tokens of text and answers computed, without the shared instruction",
+                    "peak_memory_gib": meter.meaning,
+                },
+            },
+        )
+        pipe.send(None)
+        asked = _next(pipe)
+        if asked is None:
+            return
+        ids, done = asked
+
+
+def _next(pipe: Connection) -> tuple[list[str], int] | None:
+    """The next rows, and how many answers lie behind; None when no more are wanted."""
+    try:
+        asked: tuple[list[str], int] | None = pipe.recv()
+    except EOFError:
+        return None
+    return asked
+
+
+def _scoring(spec: EvaluationSpec) -> str:
+    task = spec.dataset.task
+    if task in ("classification", "multiple-choice"):
+        return SCORING
+    return "sum of log-probabilities of all tokens" if task == "language-modelling" else "greedy decoding"
+
+
+def failed(reason: Bilingual) -> Mapping[str, Any]:
+    """The part of a result's row that says why there are no figures."""
+    return {"stopped": "failed", "reason": reason.en, "reason_zh": reason.zh}
+
+
+def _out_of_memory() -> Bilingual:
+    return Bilingual(
+        en="The GPU ran out of memory while answering. Try nf4 or shorter texts.",
+        zh="回答过程中显存不足。请尝试 nf4 或更短的文本。",
+    )
+
+
+def ended_without_a_word(exit_code: int | None) -> Bilingual:
+    """Why a process that said nothing has ended."""
+    if exit_code == -signal.SIGKILL:
+        return Bilingual(
+            en="Its process was killed by the system, most likely because memory ran out. "
+            "Try nf4, a smaller model, or a larger machine.",
+            zh="其进程被系统终止，很可能是内存不足。请尝试 nf4、更小的模型或更大的机器。",
+        )
+    return Bilingual(
+        en=f"Its process ended unexpectedly (exit code {exit_code}). The job's log has the details.",
+        zh=f"其进程意外结束（退出码 {exit_code}）。详情见任务日志。",
+    )
