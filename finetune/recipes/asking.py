@@ -5,6 +5,7 @@ Each asker says which rows fit the model's context, and yields one reply a row, 
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+from transformers.generation.streamers import BaseStreamer
 
 from finetune.columns import Row
 from finetune.metrics.likelihood import TextLikelihood
-from finetune.recipes.prompts import Prompts, question_of
+from finetune.recipes.prefix import prefix_cache, repeat
+from finetune.recipes.prompts import Prompts, question_of, shared_prefix
 from finetune.recipes.scoring import LabelScorer
 from finetune.spec import DatasetTask, EvaluationSpec
 
@@ -68,7 +71,8 @@ def asker_for(
     if task in ("classification", "multiple-choice"):
         scorer = LabelScorer(model, prompts, spec.dataset.labels, [question_of(row) for row in rows])
         return LabelAsker(scorer, max_tokens)
-    return WritingAsker(model, prompts, spec.max_new_tokens or WRITTEN_TOKENS[task], max_tokens)
+    longest = spec.max_new_tokens or WRITTEN_TOKENS[task]
+    return WritingAsker(model, prompts, longest, max_tokens, [row.text for row in rows])
 
 
 class LabelAsker:
@@ -98,11 +102,17 @@ class LabelAsker:
 class WritingAsker:
     """The answer that the model writes, taking the likeliest token each time.
 
-    Rows of similar length are asked together; where memory does not suffice, half as many from then on.
+    What all prompts begin with is computed once. Rows of similar length are asked together; where memory does
+    not suffice, half as many from then on.
     """
 
-    def __init__(self, model: Any, prompts: Prompts, max_new_tokens: int, max_tokens: float) -> None:
+    def __init__(
+        self, model: Any, prompts: Prompts, max_new_tokens: int, max_tokens: float, texts: Sequence[str]
+    ) -> None:
         self._model, self._prompts = model, prompts
+        self._prefix = shared_prefix([prompts.prompt(text) for text in texts])
+        with torch.inference_mode():
+            self._prefix_cache = prefix_cache(model, self._prefix)
         self._max_new_tokens, self._max_tokens = max_new_tokens, max_tokens
         self._rows_at_once = _ROWS_AT_ONCE.get(model.device.type, 8)
         self._to_time = _TIMED_ROWS
@@ -133,14 +143,12 @@ class WritingAsker:
             yield from replies
 
     def _alone(self, row: Row) -> Reply:
-        prompt = self._prompts.prompt(row.text)
+        prompt, clock = self._prompts.prompt(row.text), _Clock()
         started_s = time.perf_counter()
-        self._write([prompt], 1)
-        first_token_s = time.perf_counter() - started_s
-        started_s = time.perf_counter()
-        written = self._write([prompt], self._max_new_tokens)[0]
+        written = self._write([prompt], self._max_new_tokens, clock)[0]
         latency_s = time.perf_counter() - started_s
-        return self._reply(row, prompt, written, latency_s, latency_s, first_token_s)
+        first_s = None if clock.first_token_at_s is None else clock.first_token_at_s - started_s
+        return self._reply(row, prompt, written, latency_s, latency_s, first_s)
 
     def _together(self, rows: Sequence[Row]) -> list[Reply]:
         prompts = [self._prompts.prompt(row.text) for row in rows]
@@ -169,14 +177,20 @@ class WritingAsker:
         )
 
     @torch.inference_mode()
-    def _write(self, prompts: Sequence[list[int]], most: int) -> list[list[int]]:
-        """Token ids written behind each prompt, up to an end. Padding is on the left, and masked."""
-        width, padding = max(map(len, prompts)), self._padding_id()
-        ids = torch.tensor([[padding] * (width - len(p)) + p for p in prompts], device=self._model.device)
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=ids.device)
+    def _write(self, prompts: Sequence[list[int]], most: int, clock: _Clock | None = None) -> list[list[int]]:
+        """Token ids written behind each prompt, up to an end. Padding is behind the shared prefix, and masked."""
+        shared, padding = len(self._prefix), self._padding_id()
+        width = max(map(len, prompts))
+        gaps = [width - len(prompt) for prompt in prompts]
+        rows = [[*p[:shared], *[padding] * gap, *p[shared:]] for p, gap in zip(prompts, gaps, strict=True)]
+        mask = [[1] * shared + [0] * gap + [1] * (width - shared - gap) for gap in gaps]
+        device = self._model.device
+        cache = copy.deepcopy(self._prefix_cache)
+        repeat(cache, len(prompts))
         written = self._model.generate(
-            input_ids=ids,
-            attention_mask=mask,
+            input_ids=torch.tensor(rows, device=device),
+            attention_mask=torch.tensor(mask, device=device),
+            past_key_values=cache if shared else None,
             max_new_tokens=most,
             do_sample=False,
             num_beams=1,
@@ -185,6 +199,7 @@ class WritingAsker:
             top_k=None,
             eos_token_id=self._ends or None,
             pad_token_id=padding,
+            streamer=clock,
         )
         return [self._up_to_end(row[width:].tolist()) for row in written]
 
@@ -206,6 +221,23 @@ class WritingAsker:
     def _padding_id(self) -> int:
         padding = self._prompts.tokenizer.pad_token_id
         return int(padding if padding is not None else self._ends[0] if self._ends else 0)
+
+
+class _Clock(BaseStreamer):  # type: ignore[misc]
+    """Looks at the time when the first written token comes."""
+
+    def __init__(self) -> None:
+        self.first_token_at_s: float | None = None
+        self._puts = 0
+
+    def put(self, value: torch.Tensor) -> None:  # noqa: ARG002 - the time is all that counts
+        """The first call brings the prompt, the second the first token."""
+        self._puts += 1
+        if self._puts == 2:
+            self.first_token_at_s = time.perf_counter()
+
+    def end(self) -> None:
+        """Nothing to do."""
 
 
 class TextAsker:
