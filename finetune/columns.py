@@ -202,11 +202,11 @@ def task_of(rows: Sequence[Row], columns: Columns) -> DatasetTask:
     if any(row.choices for row in rows):
         return "multiple-choice"
     labels = [row.label for row in rows]
+    if all(_is_object(label) for label in labels):
+        return "extraction"
     is_named_class = columns.label.strip().casefold() in _CLASS_COLUMNS
     if is_named_class or len(set(labels)) <= MAX_CLASSES_FRAC * len(rows):
         return "classification"
-    if all(_is_object(label) for label in labels):
-        return "extraction"
     return "question-answering" if sum(map(_is_short, labels)) > len(rows) / 2 else "generation"
 
 
@@ -228,7 +228,9 @@ def _cell(record: Record, column: str | None) -> str:
 def _plain(value: Any) -> str:
     if value is None:
         return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # Half of a surrogate pair is no text: it can be neither stored nor shown.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _refuse_empty(name: str, rows: Sequence[Row], column: str, get: Callable[[Row], str]) -> None:

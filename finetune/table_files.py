@@ -78,7 +78,7 @@ def _parse_json(text: str, name: str, *, first_line: int) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise BrokenJson(name, line=first_line + error.lineno - 1) from error
-    except RecursionError as error:
+    except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
         raise BrokenJson(name, line=first_line) from error
 
 

@@ -285,3 +285,59 @@ def test_the_sample_that_is_built_in_needs_no_file_of_its_name(tmp_path: Path) -
     assert (
         register("tickets", home=tmp_path).sha256 == register(data.SAMPLES["tickets"], home=tmp_path).sha256
     )
+
+
+def rows_of_task(tmp_path: Path, rows: list[dict[str, object]]) -> tuple[str, list[Row]]:
+    dataset = register(written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))), home=tmp_path)
+    return dataset.task, load(dataset.sha256, home=tmp_path)
+
+
+@pytest.mark.parametrize("answer", ["B", "(b)", "1", "cold 3"])
+def test_a_choice_is_named_by_letter_number_or_text(tmp_path: Path, answer: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"question": text, "choices": ["hot", "cold 3", "wet"], "answer": answer if n else "0"}
+        for n, text in enumerate(TEXTS)
+    ]
+    task, found = rows_of_task(tmp_path, rows)
+    assert task == "multiple-choice"
+    assert [row.label for row in found] == ["hot", *["cold 3"] * (len(TEXTS) - 1)]
+
+
+def test_an_answer_that_is_no_choice_is_refused_with_its_row(tmp_path: Path) -> None:
+    rows = [
+        {"question": text, "A": "hot", "B": "cold", "answer": "E" if n == 3 else "A"}
+        for n, text in enumerate(TEXTS)
+    ]
+    message = refusal(written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))), tmp_path).message
+    assert "row 4" in message.en
+    assert "第 4 行" in message.zh
+
+
+def test_several_answers_and_a_context_are_kept(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"context": "Ann is here.", "question": text, "answers": {"text": [f"Ann {n}", "she"]}}
+        for n, text in enumerate(TEXTS)
+    ]
+    task, found = rows_of_task(tmp_path, rows)
+    assert task == "question-answering"
+    assert found[0].text == f"Ann is here.\n\n{TEXTS[0]}"
+    assert (found[0].label, found[0].references) == ("Ann 0", ("she",))
+
+
+def test_json_objects_as_answers_are_extraction_and_long_ones_generation(tmp_path: Path) -> None:
+    objects: list[dict[str, object]] = [{"input": t, "output": {"n": n % 2}} for n, t in enumerate(TEXTS)]
+    assert rows_of_task(tmp_path, objects)[0] == "extraction"
+    long: list[dict[str, object]] = [
+        {"input": t, "summary": f"a text of more than {n} words"} for n, t in enumerate(TEXTS)
+    ]
+    assert rows_of_task(tmp_path, long)[0] == "generation"
+
+
+def test_half_a_character_and_endless_numbers_are_no_crash(tmp_path: Path) -> None:
+    rows = [
+        f'{{"text": "{text} \\ud800", "label": "{label}"}}'
+        for text, label in zip(TEXTS, LABELS, strict=False)
+    ]
+    assert register(written(tmp_path / "a.jsonl", "\n".join(rows)), home=tmp_path).rows == len(rows)
+    rows[2] = '{"text": "a", "label": ' + "9" * 5000 + "}"
+    assert "line 3" in refusal(written(tmp_path / "b.jsonl", "\n".join(rows)), tmp_path / "home").message.en
