@@ -17,12 +17,13 @@ from skills.conversation.language import language_of
 from skills.conversation.models_named import ModelNames
 from skills.conversation.request import Request
 from skills.grounding import Checked, Evidence, Report, checked, evidence_of
+from skills.grounding.prose import divided
 
 logger = logging.getLogger(__name__)
 
 _WORDED = frozenset({"recommend", "compare", "answer", "explain"})
 _ENOUGH = 0.5
-"""Share of the sentences that must stand."""
+"""Share of the sentences that must stand, or have one of the answer in their place."""
 _SOURCE_LINE = re.compile(r"^\[\d+\] ")
 _RULES = """You word the answer of a tool that helps teams choose language models.
 Write at most five short sentences in {language}, plain prose, the conclusion first.
@@ -46,12 +47,11 @@ def worded(request: Request, answer: Answer, chat: ChatModel, names: ModelNames)
             exc_info=not isinstance(error, ChatFailed),
         )
         return answer
-    if report.share_kept < _ENOUGH or language_of(report.text) != request.language:
+    if not report.kept or report.share_posted < _ENOUGH or language_of(report.text) != request.language:
         _log("too little of what the model said is in the evidence", removed=report.removed)
         return answer
     conflicts = "\n".join(answer.conflicts)
-    plain = answer.model_copy(update={"text": answer.text.removeprefix(f"{conflicts}\n\n")})
-    text = "\n\n".join(part for part in (conflicts, report.text, _rest(plain)) if part)
+    text = "\n\n".join(part for part in (conflicts, report.text, divided(answer)[1]) if part)
     return answer.model_copy(update={"text": text})
 
 
@@ -82,24 +82,6 @@ def prompt_for(request: Request, answer: Answer) -> tuple[str, str]:
     data = "\n\n".join(f"{name}:\n{fence}\n{text}\n{fence}" for name, text in blocks)
     system = _RULES.format(language=_LANGUAGES[request.language], fence=fence)
     return system, f"{data}\n\nNow word the answer."
-
-
-def _rest(answer: Answer) -> str:
-    """What stays: from the table on; for a text answer its sources; for an explanation the whole sum."""
-    if answer.skill == "explain":
-        return answer.text
-    blocks = answer.text.split("\n\n")
-    stays = _is_table if answer.recommendations else _is_sources
-    first = next((i for i, block in enumerate(blocks) if stays(block)), len(blocks))
-    return "\n\n".join(blocks[first:])
-
-
-def _is_table(block: str) -> bool:
-    return block.startswith("|")
-
-
-def _is_sources(block: str) -> bool:
-    return bool(_SOURCE_LINE.match(block))
 
 
 def _log(why: str, *, removed: tuple[Checked, ...] = (), exc_info: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Worded text and evidence -> the sentences that the evidence supports, and why each other one does not stand.
 
-Pure, no network. Strict where a claim can be told from the evidence: numbers with their unit and their model, names,
-licences, marks, comparisons. What is said in other words is kept as long as its words are those of the evidence.
+Pure, no network. A sentence stands when nothing in it is wrong (numbers with their unit and their model, names, licences,
+marks, comparisons) and when all of it was shown to be right: it nearly quotes a source, or follows from the figures of the
+ranking. Any other gives way to the sentence of the answer that it paraphrases, so that nothing true is lost with it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from skills.grounding.claims import (
     is_elsewhere,
     says_the_opposite,
 )
+from skills.grounding.derived import follows
 from skills.grounding.evidence import LEANS, Clause, Evidence, clauses, models_in, subject_of
 from skills.grounding.figures import has_wrong_number
 from skills.grounding.names import cites_wrongly, names_unknown, names_unknown_model, names_wrong_licence
+from skills.grounding.quotes import closest, quoted_by
 from skills.grounding.relations import compares_wrongly
 from skills.grounding.sentences import cut
 from skills.grounding.tallies import tally
@@ -28,8 +31,9 @@ from skills.grounding.terms import REFUSAL
 
 Reason = Literal[
     "link or command", "order", "refusal", "citation", "model", "licence", "name", "number", "comparison", "claim",
-    "opposite", "not in the evidence", "leans on a removed sentence",
+    "opposite", "not in the evidence", "leans on a removed sentence", "in other words",
 ]  # fmt: skip
+_NOTHING_INSTEAD: frozenset[Reason | None] = frozenset({None, "link or command", "order", "refusal"})
 _POINTS_BACK = re.compile(
     r"^\W*(?:this|that|these|those|such|so|hence|therefore|thus|the (?:former|latter|same))\b"
     r"|^\W*(?:这|那|此|因此|所以|前者|后者)",
@@ -43,6 +47,13 @@ class Checked:
 
     text: str
     reason: Reason | None = None
+    instead: str | None = None
+    """The sentence of the answer without the model that takes its place."""
+
+    @property
+    def posted(self) -> str | None:
+        """What may be shown of it."""
+        return self.text if self.reason is None else self.instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +75,13 @@ class Report:
     @property
     def text(self) -> str:
         """What may be posted."""
-        return "".join(self.kept).strip()
+        return "".join(item.posted for item in self.sentences if item.posted).strip()
 
     @property
-    def share_kept(self) -> float:
-        """Share of the sentences that stand."""
-        return len(self.kept) / len(self.sentences) if self.sentences else 0.0
+    def share_posted(self) -> float:
+        """Share of the sentences that stand or give way to one of the answer."""
+        posted = sum(item.posted is not None for item in self.sentences)
+        return posted / len(self.sentences) if self.sentences else 0.0
 
 
 def check(text: str, evidence: Evidence) -> Report:
@@ -80,9 +92,14 @@ def check(text: str, evidence: Evidence) -> Report:
 def checked(chunks: Iterable[str], evidence: Evidence) -> Iterator[Checked]:
     """Check a stream, sentence by sentence, as soon as each is complete."""
     checker = _Checker(evidence)
-    for sentence in cut(chunks):
-        if sentence.strip():
-            yield Checked(sentence, checker.reason(sentence))
+    posted: set[str] = set()
+    for sentence in filter(str.strip, cut(chunks)):
+        reason = checker.reason(sentence)
+        instead = None if reason in _NOTHING_INSTEAD else closest(sentence, evidence)
+        if instead in posted:
+            instead = None
+        posted.add(instead or sentence.strip())
+        yield Checked(sentence, reason, instead and instead + sentence[len(sentence.rstrip()) :])
 
 
 _Test = Callable[[str, Sequence[Clause], Evidence], bool]
@@ -95,6 +112,8 @@ class _Checker:
     """The model that the last sentence was about."""
     was_removed: bool = False
     has_kept: bool = False
+    quoted: frozenset[str] = frozenset()
+    """The sentences of the evidence that the last sentence quotes."""
     has_named_another: bool = False
     """A removed sentence named a model that is not the first of the ranking."""
 
@@ -112,7 +131,11 @@ class _Checker:
         if self.was_removed and (leans or _POINTS_BACK.search(sentence)):
             return "leans on a removed sentence"
         parts = clauses(sentence, self.evidence.names, self.subject or self._first)
-        reason = _reason(sentence, parts, self.evidence)
+        quoted = quoted_by(sentence, self.evidence)
+        if LEANS.search(sentence) and not quoted & self.quoted:
+            quoted = frozenset()
+        self.quoted = quoted
+        reason = _reason(sentence, parts, self.evidence, is_quoted=bool(quoted))
         self.was_removed = reason is not None
         named = models_in(sentence, self.evidence.names)
         self.has_named_another = self.has_named_another or bool(reason and not named <= self._first)
@@ -122,7 +145,7 @@ class _Checker:
         return reason
 
 
-def _reason(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> Reason | None:
+def _reason(sentence: str, parts: Sequence[Clause], evidence: Evidence, *, is_quoted: bool) -> Reason | None:
     tests: tuple[tuple[Reason, bool], ...] = (
         ("link or command", has_link_or_command(sentence, evidence)),
         ("refusal", bool(REFUSAL.search(sentence))),
@@ -146,5 +169,8 @@ def _reason(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> Reaso
         ("not in the evidence", is_elsewhere),
     )
     if counts:
-        later = later[:4]
-    return next((reason for reason, fails in later if fails(sentence, parts, evidence)), None)
+        return next((reason for reason, fails in later[:4] if fails(sentence, parts, evidence)), None)
+    wrong = next((reason for reason, fails in later if fails(sentence, parts, evidence)), None)
+    if wrong or is_quoted or follows(sentence, parts, evidence):
+        return wrong
+    return "in other words"

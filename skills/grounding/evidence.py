@@ -13,6 +13,7 @@ from functools import cached_property
 
 from skills.conversation.answer import Answer, Citation, Recommendation
 from skills.conversation.models_named import ModelNames
+from skills.grounding.prose import divided, sentences_of
 from skills.grounding.quantities import Quantity, quantities
 from skills.grounding.sentences import sentences
 from skills.grounding.terms import LINK, MARK, content, licences, without_licences
@@ -74,6 +75,8 @@ class Evidence:
     recommendations: tuple[Recommendation, ...] = ()
     source_models: dict[int, frozenset[str]] = field(default_factory=dict)
     source_texts: dict[int, str] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
+    """The sentences of the answer without the model that wording would replace."""
 
     @cached_property
     def text(self) -> str:
@@ -130,6 +133,7 @@ def evidence_of(answer: Answer, question: str, names: ModelNames) -> Evidence:
         recommendations=answer.recommendations,
         source_models={n: models_in(text, names) for n, text in sources.items()},
         source_texts=sources,
+        units=tuple(sentences_of(divided(answer)[0])),
     )
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 
 from skills.conversation.answer import Recommendation
@@ -16,14 +16,14 @@ _ASPECTS: tuple[tuple[str, str, int], ...] = (
     (r"\bcheap(?:er|est)\b|\b(?:lower|lowest|less) (?:cost|price)|\bcosts less\b|\bless expensive\b|最?便宜|成本[^，。；]{0,24}?[更最]低|成本低", "cost", -1),
     (r"\b(?:more|most) expensive\b|\bcosts (?:more|most)\b|\bdear(?:er|est)\b|\bcostlier\b|\b(?:higher|highest) (?:cost|price)|[更最]贵|成本[^，。；]{0,24}?[更最]高|成本高", "cost", 1),
     (r"\b(?:less|least|lower|lowest) (?:\w+ )?(?:memory|vram)|\bsmall(?:er|est) (?:memory|footprint)|(?:显存|内存)\S{0,4}[更最]?[少小低省]|[更最]省显存|[更最]少\S{0,2}显存", "vram", -1),
-    (r"\b(?:more|most|higher|highest) (?:\w+ )?(?:memory|vram)|(?:显存|内存)\S{0,4}[更最]?[多大高]|[更最]多\S{0,2}显存", "vram", 1),
+    (r"\b(?:more|most|higher|highest|larger|largest|bigger|biggest) (?:\w+ )?(?:memory|vram|footprint)\b|(?:显存|内存)\S{0,4}[更最]?[多大高]|[更最]多\S{0,2}显存", "vram", 1),
     (r"\b(?:better|higher|highest|best) (?:\w+ )?(?:quality|score)|\bscores? (?:higher|highest|better|best)\b|质量[^，。；]{0,24}?[更最][高好]|质量[^，。；]{0,24}?高于|质量比[^，。；]{0,24}?高|得分[更最]?高", "quality", 1),
     (r"\b(?:worse|lower|lowest|worst) (?:\w+ )?(?:quality|score)|\bscores? (?:lower|lowest|worse|worst)\b|质量[^，。；]{0,24}?[更最][低差]|质量[^，。；]{0,24}?低于|质量比[^，。；]{0,24}?低|得分[更最]?低", "quality", -1),
     (r"\bfast(?:er|est)\b|\bquick(?:er|est)\b|(?:速度)?[更最]快", "speed", 1),
     (r"\bslow(?:er|est)\b|(?:速度)?[更最]慢", "speed", -1),
     (r"\b(?:longer|longest|larger|largest|bigger) context|上下文[更最]?长", "context", 1),
     (r"\b(?:shorter|shortest|smaller|smallest) context|上下文[更最]?短", "context", -1),
-    (r"\b(?:larger|largest|bigger|biggest)\b(?! context)|[更最]大", "size", 1),
+    (r"\b(?:larger|largest|bigger|biggest)\b(?! (?:context|memory|vram|footprint|\w+ footprint))|[更最]大", "size", 1),
     (r"\b(?:smaller|smallest)\b(?! (?:context|memory|footprint))|[更最]小", "size", -1),
     (r"\b(?:more|most) parameters|参数[^，。]{0,24}?[更最]?多", "params", 1),
     (r"\b(?:fewer|fewest) parameters|参数[^，。]{0,24}?[更最]?少", "params", -1),
@@ -77,11 +77,14 @@ _DIFFERENCE = re.compile(
     r"\b(?:less|more|fewer|ahead|behind|difference|differ|apart|gap|higher|lower|saves?|extra|points?)\b|差|少|多|高出|低|省|相差",
     re.IGNORECASE | re.ASCII,
 )
+_OF_BOTH = re.compile(r"\b(?:the two|both|they)\b|两者|二者|两个模型", re.IGNORECASE | re.ASCII)
 _COMPARATIVE = re.compile(
     r"\b(?:more|less) (?!than|room|memory|tokens|parameters|likely|expensive)\w+|更(?!新|合|好|强|高|低|大|小|长|短|适合|推荐)[\u4e00-\u9fff]",
     re.IGNORECASE | re.ASCII,
 )
 _CLOSE = 0.06
+_SIZES = ("params", "vram")
+"""What "larger" may mean: it is true for sure when it is of both."""
 
 
 def compares_wrongly(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> bool:
@@ -109,6 +112,25 @@ def wrong_comparison(sentence: str, parts: Sequence[Clause], evidence: Evidence)
         or _wrong_first(parts, evidence.recommendations)
         or _wrong_better(sentence, named, by_id)
     )
+
+
+def true_comparisons(sentence: str, parts: Sequence[Clause], evidence: Evidence) -> Iterator[tuple[int, int]]:
+    """Where the sentence compares ranked models and their figures say so too."""
+    by_id = {item.model: item for item in reversed(evidence.recommendations)}
+    named = [item for item in mentions(sentence, evidence.names) if not item[2].startswith("?")]
+    subject = next(iter(parts[0].models), None) if parts else None
+    for pattern, aspect, sign in _COMPILED:
+        for match in pattern.finditer(sentence):
+            one, others = _compared(match, named, subject, sentence)
+            is_most = _is_superlative(match.group())
+            meant = _SIZES if aspect == "size" else (aspect,)
+            if one and all(_is_more(one, others, a, sign, by_id, is_most=is_most) for a in meant):
+                yield match.span()
+    first = min(evidence.recommendations, key=lambda item: item.rank).model
+    for match in _FIRST.finditer(sentence):
+        clause = next((part for part in parts if match.group() in part.text), None)
+        if clause and clause.models == {first} and not _NOT_FIRST.search(clause.text):
+            yield match.span()
 
 
 def _compares_something_else(sentence: str, evidence: Evidence) -> bool:
@@ -260,6 +282,8 @@ def is_ratio(wanted: float, sentence: str, parts: Sequence[Clause], evidence: Ev
 def is_difference(claim: Quantity, sentence: str, parts: Sequence[Clause], evidence: Evidence) -> bool:
     """Whether the number is the difference of two figures of one kind, of two models that the sentence names."""
     models = _about(parts) | subject_of(parts)
+    if len(evidence.recommendations) == 2 and _OF_BOTH.search(sentence):
+        models = frozenset(item.model for item in evidence.recommendations)
     if not claim.unit and "quality" not in labels(sentence)["figure"]:
         return False
     if len(models) < 2 or not _DIFFERENCE.search(sentence):

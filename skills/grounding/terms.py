@@ -113,9 +113,16 @@ WEIGHTY = re.compile(
 )
 _FOLDER = Path(__file__).parent
 _WORDS = yaml.safe_load((_FOLDER / "words.yaml").read_text(encoding="utf-8"))
-_STOP = frozenset(_WORDS["stop"].split())
-_GLUE = frozenset(_WORDS["glue"].split())
-GENERIC = frozenset(_WORDS["generic"].split())
+
+
+def words_of(kind: str) -> frozenset[str]:
+    """The words of one list in words.yaml."""
+    return frozenset(_WORDS[kind].split())
+
+
+_STOP = words_of("stop")
+_GLUE = words_of("glue")
+GENERIC = words_of("generic")
 _WORD = re.compile(r"[a-z][a-z']+", re.IGNORECASE | re.ASCII)
 _stemmer = Stemmer.Stemmer("english")
 _ZH_GLUE = re.compile(
@@ -187,6 +194,17 @@ def content(text: str) -> frozenset[str]:
     stems = _stemmer.stemWords([w for w in words if len(w) > 2 and w not in _STOP and w not in _GLUE])
     runs = re.findall(r"[\u3400-\u9fff]+", _ZH_GLUE.sub(" ", text))
     return frozenset(stems) | {run[i : i + 2] for run in runs for i in range(max(1, len(run) - 1))}
+
+
+SPOKEN_OF_FIGURES = content(_WORDS["figures"])
+"""Words that figures are spoken of with, as `content` has them."""
+
+
+@lru_cache(maxsize=4096)
+def stem(word: str) -> str:
+    """The stem of an English word; anything else as it is."""
+    found: str = _stemmer.stemWord(word)
+    return found
 
 
 def share(words: frozenset[str], of: frozenset[str]) -> float:

@@ -27,9 +27,7 @@ from tests.openai_server import Server, openai_server
 QUESTION = "why can't I compare perplexity across models?"
 CHOICE = "Which is better at math, Qwen3-8B or gpt-oss-20b?"
 TRUE = "Perplexity cannot be compared between models with different tokenizers [1]."
-ALSO_TRUE = (
-    "It is a mean per token, and each tokenizer cuts the same text into a different number of tokens [1]."
-)
+ALSO_TRUE = "Each tokenizer cuts the same text into a different number of tokens [1]."
 
 
 @pytest.fixture
@@ -90,17 +88,18 @@ def test_it_is_asked_for_a_stream_and_checked_sentence_by_sentence(
     assert api.chats[-1]["stream"] is True
 
 
-def test_a_lie_among_truths_is_left_out(api: Server, desk: Desk) -> None:
+def test_a_lie_among_truths_gives_way_to_what_the_answer_says(api: Server, desk: Desk) -> None:
     api.says = f"{TRUE} Perplexity is then 17.4 for A [1]. {ALSO_TRUE}"
     answer = ask(desk, QUESTION)
     assert "17.4" not in answer.text
-    assert answer.text.startswith(f"{TRUE} {ALSO_TRUE}")
+    assert answer.text.startswith(TRUE)
+    assert ALSO_TRUE in answer.text
 
 
 @pytest.mark.parametrize(
     "says",
     [
-        f"{TRUE} Perplexity is 17.4. Falcon-X is best. See https://evil.example.",
+        f"{TRUE} Falcon-X is best. See https://evil.example.",
         "",
         "   \n",
         "I'm sorry, but I cannot help with that.",

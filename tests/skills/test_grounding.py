@@ -2,39 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from skills.grounding import check, checked
+from skills.conversation.language import language_of
+from skills.grounding import Report, check, checked
+from skills.grounding.evidence import models_in
+from skills.grounding.prose import divided
 from skills.grounding.quantities import is_same, quantities
 from skills.grounding.sentences import cut, sentences
+from skills.grounding.terms import content, share
 from tests.skills.worded_answers import answer_about, evidence_about, scripted
 
 SCRIPTS = scripted()
+BATCHES = ("scripted", "fresh_seen", "fresh_unseen")
+ALL_BATCHES = (*BATCHES, "fresh_third")
+"""The third was written to get past the check, its truths with sums of their own: of those nothing is promised."""
 ENOUGH = 0.9
+MOST_OF_IT = 0.5
 
 
 def said(script: dict) -> list[tuple[bool, str]]:
-    return [(kind == "T", text) for item in script["say"] for kind, text in item.items()]
+    return [(kind == "T", text.strip()) for item in script["say"] for kind, text in item.items()]
 
 
 def text_of(script: dict) -> str:
     return " ".join(text for _, text in said(script))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=[f"{n}-{s['about']}" for n, s in enumerate(SCRIPTS)])
-def test_no_lie_is_kept(script: dict) -> None:
-    kept = check(text_of(script), evidence_about(script["about"])).text
-    assert [text for is_true, text in said(script) if not is_true and text.strip() in kept] == []
+def reports(batch: str) -> Iterator[tuple[dict, Report]]:
+    for script in scripted(batch):
+        yield script, check(text_of(script), evidence_about(script["about"]))
 
 
-def test_at_least_nine_true_sentences_in_ten_are_kept() -> None:
-    kept = total = 0
-    for script in SCRIPTS:
-        text = check(text_of(script), evidence_about(script["about"])).text
-        true = [sentence for is_true, sentence in said(script) if is_true]
-        kept += sum(sentence.strip() in text for sentence in true)
+@pytest.mark.parametrize("batch", ALL_BATCHES)
+def test_no_lie_is_ever_posted(batch: str) -> None:
+    posted = [
+        (script["about"], text)
+        for script, report in reports(batch)
+        for is_true, text in said(script)
+        if not is_true and text in report.text
+    ]
+    assert posted == []
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_what_nine_true_sentences_in_ten_say_is_posted(batch: str) -> None:
+    """As it was worded, or by the sentence or the row of the answer that says it."""
+    lost, total = [], 0
+    for script, report in reports(batch):
+        message = report.text + "\n\n" + divided(answer_about(script["about"]))[1]
+        true = [text for is_true, text in said(script) if is_true]
         total += len(true)
-    assert kept / total >= ENOUGH
+        lost += [
+            text for text in true if text not in report.text and not says(message, text, script["about"])
+        ]
+    assert len(lost) <= (1 - ENOUGH) * total, lost
+
+
+def says(message: str, sentence: str, about: str) -> bool:
+    """The message has the models and the numbers of the sentence, and, in its language, most of what it speaks of."""
+    names = evidence_about(about).names
+    if not models_in(sentence, names) <= models_in(message, names):
+        return False
+    known = quantities(message)
+    if not all(any(is_same(q, k) for k in known) for q in quantities(sentence) if not q.is_count):
+        return False
+    words = content(sentence)
+    is_translated = language_of(sentence) != answer_about(about).language
+    return is_translated or not words or share(words, content(message)) >= MOST_OF_IT
+
+
+def test_much_stands_as_it_was_worded() -> None:
+    kept = [
+        text in "".join(report.kept)
+        for script, report in reports("scripted")
+        for is_true, text in said(script)
+        if is_true
+    ]
+    assert sum(kept) / len(kept) >= 0.5
 
 
 def test_there_are_enough_answers_of_both_kinds_and_languages() -> None:
@@ -44,27 +91,22 @@ def test_there_are_enough_answers_of_both_kinds_and_languages() -> None:
     assert sum(script["about"].endswith("_zh") for script in SCRIPTS) >= 15
 
 
-def counted(name: str) -> tuple[float, float]:
-    """Shares of the true sentences that are kept, and of the lies that get through."""
-    kept: dict[bool, list[bool]] = {True: [], False: []}
-    for script in scripted(name):
-        text = check(text_of(script), evidence_about(script["about"])).text
-        for is_true, sentence in said(script):
-            kept[is_true].append(sentence.strip() in text)
-    return sum(kept[True]) / len(kept[True]), sum(kept[False]) / len(kept[False])
-
-
-@pytest.mark.parametrize(("name", "least", "most"), [("fresh_seen", 0.9, 0.05), ("fresh_unseen", 0.69, 0.2)])
-def test_fresh_answers_fare_no_worse_than_they_did(name: str, least: float, most: float) -> None:
-    true_kept, lies_kept = counted(name)
-    assert true_kept >= least
-    assert lies_kept <= most
-
-
-@pytest.mark.xfail(reason="lies in the words of the evidence still get through on fresh answers", strict=True)
-@pytest.mark.parametrize("name", ["fresh_seen", "fresh_unseen"])
-def test_no_lie_is_kept_in_fresh_answers(name: str) -> None:
-    assert counted(name)[1] == 0
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "A tokenizer changes a fine-tune [1].",
+        "Perplexity compares fairly [1].",
+        "Perplexity can be compared between models with different tokenizers [1].",
+        "A better model shows a higher perplexity [1].",
+        "Quantized copies have a different tokenizer [1].",
+    ],
+)
+def test_a_claim_in_the_words_of_a_source_gives_way_to_its_sentence(claim: str) -> None:
+    report = check(claim, evidence_about("knowledge_en"))
+    assert claim not in report.text
+    assert all(
+        unit in answer_about("knowledge_en").citations[0].quote for unit in [report.text.removesuffix(" [1]")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +116,7 @@ def test_the_answer_without_the_model_stands_as_it_is(name: str) -> None:
     answer = answer_about(name)
     blocks = [b for b in answer.text.split("\n\n") if not b.startswith(("|", "["))]
     report = check("\n\n".join(blocks), evidence_about(name))
-    assert report.share_kept >= ENOUGH, [(item.reason, item.text) for item in report.removed]
+    assert report.share_posted >= ENOUGH, [(item.reason, item.text) for item in report.removed]
 
 
 def test_a_stream_is_checked_as_the_whole_text_is() -> None:
@@ -119,11 +161,3 @@ def test_sentences_joined_are_the_text() -> None:
     assert "".join(sentences(text)) == text
     assert list(cut(iter(text))) == sentences(text)
     assert "- an item. whole\n" in sentences(text)
-
-
-@pytest.mark.xfail(
-    reason="a false claim made of the words of one source, without number, name or opposite", strict=True
-)
-def test_a_new_claim_in_the_words_of_the_source_is_seen() -> None:
-    says = "Quantized copies have a different tokenizer [1]."
-    assert check(says, evidence_about("knowledge_en")).text == ""
