@@ -71,6 +71,7 @@ def load_model(
             use_safetensors=True,
             trust_remote_code=False,
         )
+        _forbid_repacking(model)
         return (with_adapter(model, adapter) if adapter else model).eval()
     except torch.OutOfMemoryError as error:
         raise _no_room(location.id, quantization) from error
@@ -154,6 +155,14 @@ def _quantization_config(quantization: Quantization, device: torch.device) -> Bi
             bnb_4bit_compute_dtype=compute_dtype(device),
         )
     return None
+
+
+def _forbid_repacking(model: Any) -> None:
+    """Keep 4-bit weights as they are on CPUs that compute in bf16: bitsandbytes would lay them out anew at the first
+    answer, and after that no gradient passes through them."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _sampled_hash(files: list[Path]) -> str:
