@@ -3,6 +3,7 @@
 BadInput
 ├── UnknownQuantization                                    a way of loading that we do not have
 ├── UnknownMetric                                          a metric that the task does not have
+├── UnusableServer, NotForHosted, NotForOthers             a hosted model that cannot be asked like that
 └── OnlyLabelsAreLearnt                                    a task that fine-tunes do not know yet
 
 BadDataset
@@ -46,6 +47,50 @@ class UnknownMetric(BadInput):
             Bilingual(
                 en=f"{given!r} is no metric of {task}. Use one of: {names}.",
                 zh=f"{given!r} 不是 {task} 的指标。可用：{names}。",
+            )
+        )
+
+
+class UnusableServer(BadInput):
+    """The address behind `@` is none that a hosted model can be asked at."""
+
+    def __init__(self, given: str, *, has_secret: bool = False) -> None:
+        en, zh = f"{given!r} is no such address", f"{given!r} 不是可用的地址"
+        if has_secret:
+            en, zh = f"the address of {given} holds more than that", f"{given} 的地址中还含有其他内容"
+        super().__init__(
+            Bilingual(
+                en=f"A server is named as in `openai:name@http://127.0.0.1:8000/v1`, without user, password or "
+                f"query: {en}. Its key is read from the provider's variable, such as OPENAI_API_KEY.",
+                zh=f"服务器写作 `openai:name@http://127.0.0.1:8000/v1`，不含用户名、密码或查询参数：{zh}。"
+                "密钥从服务商的环境变量读取，如 OPENAI_API_KEY。",
+            )
+        )
+
+
+class NotForHosted(BadInput):
+    """A hosted model was asked for what only weights on this machine can do."""
+
+    def __init__(self, model: str, what: Bilingual) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{model!r} is asked at its provider, {what.en}.",
+                zh=f"{model!r} 通过服务商的接口调用，{what.zh}。",
+            )
+        )
+
+
+class NotForOthers(BadInput):
+    """A server was named for a model that cannot be asked there."""
+
+    def __init__(self, model: str, providers: Iterable[str]) -> None:
+        names = ", ".join(f"{name}:" for name in providers)
+        super().__init__(
+            Bilingual(
+                en=f"A server cannot be named for {model!r}, only for models that begin with {names}. "
+                "Most servers speak OpenAI's protocol: write `openai:NAME@URL`.",
+                zh=f"不能为 {model!r} 指定服务器，只有以 {names} 开头的模型可以。"
+                "多数服务器兼容 OpenAI 协议：请写 `openai:NAME@URL`。",
             )
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from finetune import data, models
-from finetune.errors import NoSuchFile, OnlyLabelsAreLearnt
+from finetune.errors import NoSuchFile, NotForHosted, OnlyLabelsAreLearnt
 from finetune.folder import JobFolder
 from finetune.queue import Queue
 from finetune.spec import DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
@@ -78,6 +78,8 @@ class Jobs:
         """
         if isinstance(spec, EvaluationSpec):
             _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
+            if self._datasets is not None:
+                _refuse_servers(spec)
         elif spec.dataset.task != "classification":
             raise OnlyLabelsAreLearnt(spec.dataset.name, spec.dataset.task)
         known = _with_known_models(spec)
@@ -185,10 +187,33 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
+_NOT_TUNED = Bilingual(
+    en="so it cannot be fine-tuned here. Name a model whose weights can be loaded",
+    zh="不能在这里微调。请给出可以加载权重的模型",
+)
+
+
+def _refuse_servers(spec: EvaluationSpec) -> None:
+    """Who may name a server gets the provider's key sent there: nobody but the person whose key it is."""
+    for candidate in spec.asked_models:
+        if candidate.base_url is not None:
+            raise BadInput(
+                Bilingual(
+                    en=f"The server {candidate.base_url} cannot be named from here, because our key would be sent "
+                    f"to it. Use {candidate.model!r} alone, or run `shortlist evaluate` where the bot runs.",
+                    zh=f"不能在这里指定服务器 {candidate.base_url}，否则我们的密钥会发送到那里。"
+                    f"请只写 {candidate.model!r}，或在运行机器人的机器上使用 `shortlist evaluate`。",
+                )
+            )
+
+
 def _with_known_models(spec: EvaluationSpec | TuningSpec) -> EvaluationSpec | TuningSpec:
     """Every model looked up, and under the one name that measurements are kept by: `smollm2` is an alias."""
     if isinstance(spec, TuningSpec):
-        return spec.model_copy(update={"base_model": models.resolve(spec.base_model).id})
+        location = models.resolve(spec.base_model)
+        if location.kind == "hosted":
+            raise NotForHosted(spec.base_model, _NOT_TUNED)
+        return spec.model_copy(update={"base_model": location.id})
     found = (c.model_copy(update={"model": models.resolve(c.model).id}) for c in spec.candidates)
     return spec.model_copy(update={"candidates": tuple(found)})
 

@@ -1,4 +1,4 @@
-"""Turn the name of a model into the place to load it from: built in, a folder, the local cache, or the hub.
+"""Turn the name of a model into where it is: built in, a folder, the local cache, the hub, or a provider's API.
 
 Loads nothing and imports no torch, so that a wrong name is refused before a job is queued. Weights are
 read only from safetensors: a pickle can run code, and so can a model's own Python files; neither is used.
@@ -18,6 +18,7 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError, HTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
+from finetune.providers import PROVIDERS, hosted_name
 from index.bilingual import Bilingual
 from index.errors import UnknownModel
 
@@ -35,7 +36,7 @@ class ModelLocation:
 
     id: str
     """Hub id, or the folder's path."""
-    kind: Literal["embedded", "folder", "cache", "hub"]
+    kind: Literal["embedded", "folder", "cache", "hub", "hosted"]
     path: Path | None = None
     """The GGUF file when embedded, the folder with the files when here, None while only on the hub."""
     licence: str | None = None
@@ -45,9 +46,12 @@ def resolve(name: str) -> ModelLocation:
     """Find the model called `name`, or raise UnknownModel saying where I looked and what to do."""
     if canonical_name(name) == SMOLLM2:
         return _embedded()
+    if hosted_name(name) is not None:
+        return ModelLocation(id=name, kind="hosted")
     folder = Path(name).expanduser()
     if folder.exists() or name.startswith((".", "/", "~")):
         return _in_folder(name, folder)
+    _refuse_unknown_provider(name)
     _require_hub_id(name)
     return _in_cache(name) or _on_hub(name)
 
@@ -108,6 +112,20 @@ def _in_folder(name: str, folder: Path) -> ModelLocation:
     return ModelLocation(
         id=str(folder), kind="folder", path=folder.resolve(), licence=_licence_in_card(folder / "README.md")
     )
+
+
+def _refuse_unknown_provider(name: str) -> None:
+    """No id on the hub has a colon, so one that has it was meant to be asked at a provider."""
+    if ":" in name:
+        known = ", ".join(PROVIDERS)
+        raise UnknownModel(
+            Bilingual(
+                en=f"{name!r} looks like provider:name, and I know the providers {known}. "
+                "A server that speaks OpenAI's protocol is written openai:NAME@URL.",
+                zh=f"{name!r} 看起来是 provider:name，而我认识的服务商有：{known}。"
+                "兼容 OpenAI 协议的服务器请写成 openai:NAME@URL。",
+            )
+        )
 
 
 def _require_hub_id(name: str) -> None:

@@ -48,6 +48,8 @@ class _Row(_Shape):
     tokens_per_s: float | None = None
     latency_p50_s: float | None = None
     peak_memory_gib: float | None = None
+    environment: dict[str, Any] = Field(default_factory=dict)
+    """Its own, where candidates ran in different places."""
 
 
 class _Result(_Shape):
@@ -84,8 +86,9 @@ def measurements_of(job: Job, result: Mapping[str, Any], *, at_utc: str) -> list
 def _measurements(job: Job, result: Mapping[str, Any], at_utc: str) -> Iterator[Measurement]:
     is_evaluation = isinstance(job.spec, EvaluationSpec)
     shape = _Evaluation.model_validate(result) if is_evaluation else _Tuning.model_validate(result)
-    environment = {name: str(value) for name, value in shape.environment.items() if value is not None}
     for row in shape.candidates if isinstance(shape, _Evaluation) else _before_and_after(shape):
+        measured_with = row.environment or shape.environment
+        environment = {name: str(value) for name, value in measured_with.items() if value is not None}
         for metric, figure in row.metrics.items():
             if figure.value is None:
                 continue

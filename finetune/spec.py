@@ -7,11 +7,14 @@ A spec names a data set by its content hash; the rows themselves lie under SHORT
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from finetune.errors import UnknownMetric, UnknownQuantization
+from finetune.errors import NotForHosted, NotForOthers, UnknownMetric, UnknownQuantization
+from finetune.providers import PROVIDERS, checked_server, hosted_name, key_names
+from index.bilingual import Bilingual
 from index.records import QUANTIZATIONS, Quantization
 
 DatasetTask = Literal[
@@ -58,8 +61,22 @@ class DatasetRef(BaseModel):
     task: DatasetTask = "classification"
 
 
+_WITH_SERVER = tuple(name for name, provider in PROVIDERS.items() if provider.takes_server)
+_NOT_QUANTIZED = Bilingual(
+    en="so it cannot be quantized here. Leave the quantization out",
+    zh="不能在这里量化。请去掉量化方式",
+)
+_NO_ADAPTER = Bilingual(
+    en="so no adapter can be put on top of it here. Leave the adapter out",
+    zh="不能在这里加载适配器。请去掉适配器",
+)
+
+
 class Candidate(BaseModel):
-    """One thing to evaluate: a model, how it is loaded, and an adapter on top when there is one."""
+    """One thing to evaluate: a model, how it is loaded, and an adapter on top when there is one.
+
+    A hosted one, `provider:name`, is asked at its provider's or at another server.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,18 +84,61 @@ class Candidate(BaseModel):
     quantization: Quantization = "none"
     adapter: str | None = None
     """Folder of a tuned adapter."""
+    base_url: str | None = None
+    """Server of a hosted model, when it is not the provider's own."""
 
     @classmethod
     def parse(cls, text: str) -> Candidate:
-        """Read MODEL or MODEL@QUANT; UnknownQuantization when it cannot be loaded that way."""
+        """Read MODEL, MODEL@QUANT or PROVIDER:NAME[@URL]; UnknownQuantization when it cannot be loaded that way."""
+        if hosted_name(text) is not None:
+            return cls._parse_hosted(text)
         model, _, quantization = text.partition("@")
+        if "://" in quantization:
+            raise NotForOthers(model, _WITH_SERVER)
         if quantization and quantization not in QUANTIZATIONS:
             raise UnknownQuantization(quantization, QUANTIZATIONS)
         return cls.model_validate({"model": model, "quantization": quantization or "none"})
 
+    @classmethod
+    def _parse_hosted(cls, text: str) -> Candidate:
+        """Names of hosted models may hold an @ of their own, so only a link behind it is a server."""
+        model, _, scheme = text.partition("@http")
+        if scheme:
+            return cls(model=model, base_url=f"http{scheme}")
+        named, _, quantization = text.rpartition("@")
+        if quantization in QUANTIZATIONS and named:
+            raise NotForHosted(named, _NOT_QUANTIZED)
+        return cls(model=text)
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        name = hosted_name(self.model)
+        if self.base_url is not None:
+            if name is None or not name.known.takes_server:
+                raise NotForOthers(self.model, _WITH_SERVER)
+            # Frozen for others: this is where the value is made.
+            object.__setattr__(self, "base_url", checked_server(self.base_url))
+        if name is not None and self.quantization != "none":
+            raise NotForHosted(self.model, _NOT_QUANTIZED)
+        if name is not None and self.adapter is not None:
+            raise NotForHosted(self.model, _NO_ADAPTER)
+        return self
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether it is asked over an API and never loaded here."""
+        return hosted_name(self.model) is not None
+
+    @property
+    def address(self) -> str:
+        """The model and, for one of a server of its own, where it is: `openai:qwen3@http://127.0.0.1:8000/v1`."""
+        return f"{self.model}@{self.base_url}" if self.base_url else self.model
+
     @property
     def label(self) -> str:
-        """Short unique name for tables: `SmolLM2-135M-Instruct int8`."""
+        """Short unique name for tables: `SmolLM2-135M-Instruct int8`, `openai:qwen3 at 127.0.0.1:8000`."""
+        if self.is_hosted:
+            return f"{self.model} at {urlsplit(self.base_url).netloc}" if self.base_url else self.model
         quantization = "" if self.quantization == "none" else f" {self.quantization}"
         return self.model.rsplit("/", 1)[-1] + quantization + (" + adapter" if self.adapter else "")
 
@@ -104,6 +164,8 @@ class EvaluationSpec(BaseModel):
     """A difference, on a scale of 0 to 1, that is too small to matter."""
     max_minutes: float | None = Field(default=None, gt=0)
     """No new batch of rows is begun after so long."""
+    max_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """No new batch of rows is begun that would likely bring what hosted models cost above this."""
     instruction: str | None = Field(default=None, max_length=20_000)
     """What the model is told first; None takes the task's own sentence."""
     examples: int = Field(default=0, ge=0, le=32)
@@ -118,6 +180,16 @@ class EvaluationSpec(BaseModel):
         if self.metric is not None and self.metric not in known:
             raise UnknownMetric(self.metric, self.dataset.task, known)
         return self.metric or known[0]
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The variables with the keys of the providers that are asked: all the secrets that this job is given."""
+        return key_names(asked.model for asked in self.asked_models)
+
+    @property
+    def asked_models(self) -> tuple[Candidate, ...]:
+        """All that take part."""
+        return self.candidates
 
 
 class TuningSpec(BaseModel):
@@ -148,6 +220,11 @@ class TuningSpec(BaseModel):
     limit: int | None = Field(default=None, ge=10)
     """Use that many rows before the split, chosen by `seed`; None uses all."""
     seed: int = 0
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """A fine-tune asks nobody, so it is given no secret."""
+        return ()
 
 
 Spec = Annotated[EvaluationSpec | TuningSpec, Field(discriminator="kind")]

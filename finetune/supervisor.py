@@ -84,7 +84,7 @@ class Supervisor:
             return
         folder = self._folder(job.id)
         folder.prepare(job.spec, self._context)
-        handle = self._executor.start(folder.path, job.spec.kind)
+        handle = self._executor.start(folder.path, job.spec.kind, job.spec.key_names)
         self._queue.record_child(job.id, pid=handle.pid, started_s=handle.started_s)
         logger.info("job started", extra={"job_id": job.id, "pid": handle.pid})
 

@@ -10,6 +10,7 @@ is committed, even if the submitter dies in the same moment; DBOS refuses what i
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ from sqlalchemy.exc import OperationalError
 
 from finetune.executors.base import Recipe
 from finetune.executors.local import RECIPES, LocalExecutor, own_environment
+from finetune.providers import provider_keys
 from finetune.queue import Queue
 from finetune.supervisor import Supervisor
 from index.bilingual import Bilingual
@@ -48,16 +50,21 @@ def run_worker(
     database_url: str,
     until_idle_s: float | None = None,
     recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
+    keys: Mapping[str, str] | None = None,
 ) -> Bilingual:
     """Serve the jobs of a home until SIGTERM, SIGINT or idleness; return why it ended, in a sentence.
 
     Runs in the main thread of its process. A job that is running when the worker stops goes on by itself, and
-    the next worker takes it up.
+    the next worker takes it up. `keys` of providers, beside those in this process's own environment, reach only
+    the recipes whose spec names the provider.
     """
     home.mkdir(parents=True, exist_ok=True)
     stopping = _stop_on_signals()
     engine = open_store(database_url)
-    executor = LocalExecutor(environment=own_environment(), recipes=recipes)
+    environment = own_environment()
+    executor = LocalExecutor(
+        environment=environment, keys=provider_keys(environment) | dict(keys or {}), recipes=recipes
+    )
     context = {"home": str(home), "threads": _threads()}
     supervisor = Supervisor(engine, executor, home=home, context=context, stopping=stopping)
 
@@ -81,16 +88,28 @@ def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequen
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m finetune.worker", description="Run the queued jobs.")
     parser.add_argument("--home", type=Path, required=True, help="folder of jobs, data sets and logs")
-    parser.add_argument("--database-url", required=True, help="the store; '-' reads it from standard input")
+    parser.add_argument(
+        "--database-url", required=True, help="the store; '-' reads it, and keys, from standard input"
+    )
     parser.add_argument("--until-idle", type=float, metavar="SECONDS", help="end after so long without work")
     given = parser.parse_args(arguments)
-    url = sys.stdin.readline().strip() if given.database_url == "-" else given.database_url
+    url, keys = _from_stdin() if given.database_url == "-" else (given.database_url, {})
     _log_to_stderr()
     said = run_worker(
-        home=given.home.absolute(), database_url=url, until_idle_s=given.until_idle, recipes=recipes
+        home=given.home.absolute(),
+        database_url=url,
+        until_idle_s=given.until_idle,
+        recipes=recipes,
+        keys=keys,
     )
     logger.info(said.en)
     return 0
+
+
+def _from_stdin() -> tuple[str, dict[str, str]]:
+    """The store's URL on the first line, and on a second, if there is one, keys of providers as JSON."""
+    url, keys = sys.stdin.readline().strip(), sys.stdin.readline()
+    return url, {str(name): str(value) for name, value in json.loads(keys or "{}").items()}
 
 
 class _WithFields(logging.Formatter):

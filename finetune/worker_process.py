@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from finetune.executors.local import child_environment, own_environment, trim_log
+from finetune.providers import provider_keys
 from index.bilingual import Bilingual
 from index.errors import Unavailable
 
@@ -79,12 +81,14 @@ class WorkerProcess:
     def _start(self) -> subprocess.Popen[bytes]:
         """Start the worker in a session of its own, so that it outlives this process and its terminal."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log, _pipe_with(self._database_url) as url:
+        environment = own_environment()
+        secrets = f"{self._database_url}\n{json.dumps(provider_keys(environment))}\n"
+        with self._log.open("ab") as log, _pipe_with(secrets) as pipe:
             trim_log(self._log)
             worker = subprocess.Popen(
                 self._command,
-                env=child_environment(own_environment()),
-                stdin=url,
+                env=child_environment(environment),
+                stdin=pipe,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -94,12 +98,12 @@ class WorkerProcess:
         return worker
 
 
-def _pipe_with(url: str) -> BinaryIO:
-    """The readable end of a pipe that holds the store's URL, which may contain a password.
+def _pipe_with(secrets: str) -> BinaryIO:
+    """The readable end of a pipe that holds the store's URL, which may contain a password, and providers' keys.
 
     A command line can be read by other people, and an environment would be handed on to the recipes.
     """
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as pipe:
-        pipe.write(f"{url}\n".encode())
+        pipe.write(secrets.encode())
     return os.fdopen(read_end, "rb")

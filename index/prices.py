@@ -31,6 +31,7 @@ __all__ = [
     "find_gpu",
     "gpus",
     "hosted_price",
+    "price_at",
     "self_hosted_usd_per_mtok",
     "shipped_prices",
     "use_prices",
@@ -116,6 +117,18 @@ def hosted_price(model_id: str) -> TokenPrice | None:
     return _in_force.get(model_id) or shipped_prices().price(model_id)
 
 
+def price_at(name: str, provider_id: str | None, catalogue_id: str | None) -> TokenPrice | None:
+    """What one provider takes for a model asked by `name`, as in `openai:gpt-4.1-mini`; None if unknown.
+
+    A price in force, under that name or the catalogue's, goes before the list price of this very provider: what
+    others ask for the same model does not count. `provider_id` is that of genai-prices, None for an own server.
+    """
+    stated = _in_force.get(name) or (_in_force.get(catalogue_id) if catalogue_id else None)
+    if stated is not None or provider_id is None:
+        return stated
+    return shipped_prices().price_at(provider_id, name.partition(":")[2])
+
+
 @cache
 def shipped_prices() -> PriceList:
     """The prices that travel with genai-prices."""
@@ -184,6 +197,14 @@ class PriceList:
             offers = list(self._makers_offer(model_id)) or list(self._offers_by_id(model_id))
             self._found[model_id] = min(offers, key=TokenPrice.blended_usd_per_mtok) if offers else None
         return self._found[model_id]
+
+    def price_at(self, provider_id: str, name: str) -> TokenPrice | None:
+        """The list price of one provider for the model that it calls `name`."""
+        provider = self._providers.get(provider_id)
+        model = provider.find_model(name) if provider is not None else None
+        if provider is None or model is None:
+            return None
+        return next(iter(self._offer(f"{provider_id}/{name}", provider, model)), None)
 
     @cached_property
     def date(self) -> str:

@@ -123,6 +123,9 @@ def _candidates(text: str, form: Form) -> tuple[Candidate, ...]:
     for line in filter(None, (line.strip() for line in text.splitlines())):
         written = Candidate.parse(line)
         model = _known_model(written.model, form)
+        if written.is_hosted:
+            found |= {written: None}
+            continue
         chosen = (written.quantization,) if "@" in line else loadings
         found |= {Candidate(model=model, quantization=name): None for name in chosen}
     if len(found) > _MAX_CANDIDATES:

@@ -21,7 +21,9 @@ from skills.report import started_line
 
 def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     spec: Annotated[Path | None, typer.Argument(help="YAML file with the options below.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="MODEL or MODEL@QUANT; may be repeated.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="MODEL, MODEL@QUANT or PROVIDER:NAME[@URL]; may be repeated.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="File, or `tickets` for the sample.")] = None,
     task: Annotated[
         str | None, typer.Option(help="What the rows ask for, where it is not recognised.")
@@ -34,6 +36,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         float | None, typer.Option(help="Difference too small to matter; 0.01 unless given.", min=0, max=0.5)
     ] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Begin no new batch after so long.")] = None,
+    max_usd: Annotated[
+        float | None, typer.Option(help="Spend about so much on hosted models at most.")
+    ] = None,
     instruction: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
     examples: Annotated[int, typer.Option(help="Rows shown with their answers first.", min=0, max=32)] = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
@@ -47,8 +52,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
 
         given = {
             "models": model, "dataset": dataset, "task": task, "metric": metric, "limit": limit, "seed": seed,
-            "full": full, "delta": delta, "max_minutes": max_minutes, "instruction": instruction,
-            "examples": examples, "max_new_tokens": max_new_tokens,
+            "full": full, "delta": delta, "max_minutes": max_minutes, "max_usd": max_usd,
+            "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens,
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
@@ -68,6 +73,7 @@ _CHOSEN = (
     "full",
     "delta",
     "max_minutes",
+    "max_usd",
     "instruction",
     "examples",
     "max_new_tokens",

@@ -7,6 +7,7 @@ retries are kept by the queue.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -41,8 +42,11 @@ class Ended:
 class Executor(Protocol):
     """A place where recipes run."""
 
-    def start(self, job_dir: Path, recipe: Recipe) -> Handle:
-        """Start the recipe on the folder and return at once."""
+    def start(self, job_dir: Path, recipe: Recipe, key_names: Sequence[str] = ()) -> Handle:
+        """Start the recipe on the folder and return at once.
+
+        Of the keys that the worker has, the recipe gets those named, and no other secret.
+        """
 
     def adopt(self, job_dir: Path, recorded: Handle | None) -> Handle | None:
         """Find the run of this folder, whoever started it; None when there is none (any more).

@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 
@@ -93,21 +94,25 @@ class LocalExecutor:
         self,
         *,
         environment: Mapping[str, str],
+        keys: Mapping[str, str] = MappingProxyType({}),
         recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
         polite_s: float = 8.0,
     ) -> None:
+        """`keys`: of providers, by variable; a run gets those that it names."""
         self._environment = child_environment(environment)
+        self._keys = dict(keys)
         self._recipes = recipes
         self._polite_s = polite_s
         self._runs: dict[Path, _Run] = {}
 
-    def start(self, job_dir: Path, recipe: Recipe) -> Handle:
+    def start(self, job_dir: Path, recipe: Recipe, key_names: Sequence[str] = ()) -> Handle:
         """Start the recipe's command with the folder as its argument."""
+        keys = {name: self._keys[name] for name in key_names if name in self._keys}
         with (job_dir / "log.txt").open("ab") as log:
             child = subprocess.Popen(
                 [*self._recipes[recipe], str(job_dir)],
                 cwd=job_dir,
-                env=self._environment | {_MARK: str(job_dir)},
+                env=self._environment | keys | {_MARK: str(job_dir)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

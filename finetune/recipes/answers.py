@@ -5,6 +5,7 @@ A run that was killed goes on behind the last row that is in the file.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from finetune.columns import Row
 from finetune.metrics import METRICS, Metric
 from finetune.metrics.likelihood import TextLikelihood, bits_per_byte, perplexity
 from finetune.paired import wilson
-from finetune.recipes.asking import Asker, Reply
+from finetune.recipes.asking import Asker, Problem, Reply
 from finetune.recipes.job_dir import JobDir, append_line, end_torn_line, read_lines
 from finetune.spec import METRIC_NAMES, DatasetTask
 
@@ -47,6 +48,10 @@ class Answer:
     log_likelihood: float | None = None
     utf8_bytes: int = 0
     is_cut_off: bool = False
+    problem: Problem | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
 
 
 def answers_so_far(job: JobDir, candidate: str) -> list[Answer]:
@@ -95,6 +100,10 @@ def _answer(candidate: str, reply: Reply, metric: str) -> Answer:
         log_likelihood=likelihood.log_likelihood if likelihood else None,
         utf8_bytes=likelihood.utf8_bytes if likelihood else 0,
         is_cut_off=reply.is_cut_off,
+        problem=reply.problem,
+        input_tokens=reply.input_tokens,
+        output_tokens=reply.output_tokens,
+        usd=reply.usd,
     )
 
 
@@ -132,11 +141,32 @@ def speed(answers: Sequence[Answer]) -> dict[str, float | None]:
     firsts_s = [answer.first_token_s for answer in answers if answer.first_token_s is not None]
     p50, p95 = np.percentile(latencies_s, [50, 95]) if latencies_s else (None, None)
     return {
-        "tokens_per_s": tokens / busy_s,
+        "tokens_per_s": tokens / busy_s if tokens and busy_s else None,
         "latency_p50_s": None if p50 is None else float(p50),
         "latency_p95_s": None if p95 is None else float(p95),
         "first_token_p50_s": float(np.median(firsts_s)) if firsts_s else None,
     }
+
+
+def spending(answers: Sequence[Answer]) -> dict[str, Any]:
+    """What a hosted model cost, and which of its answers count as wrong because there was none to use."""
+    asked = [answer for answer in answers if answer.problem != "failed"]
+    counts = Counter(answer.problem for answer in answers)
+    return {
+        "usd": _total([answer.usd for answer in asked]),
+        "input_tokens": _total([answer.input_tokens for answer in asked]),
+        "output_tokens": _total([answer.output_tokens for answer in asked]),
+        "answers_failed": counts["failed"],
+        "answers_refused": counts["refused"],
+        "answers_empty": counts["empty"],
+        "answers_without_label": counts["no-label"],
+    }
+
+
+def _total(values: Sequence[float | None]) -> float | None:
+    """The sum; None when a part of it is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 _TEXTS: DatasetTask = "language-modelling"

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from transformers.generation.streamers import BaseStreamer
@@ -30,6 +30,10 @@ _TIMED_ROWS = 5
 """So many rows are asked one by one, for the latency of a single request."""
 
 
+Problem = Literal["failed", "refused", "empty", "no-label"]
+"""No answer came; a filter gave none; nothing was in it; or not exactly one of the labels."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What a model made of one row."""
@@ -47,6 +51,12 @@ class Reply:
     likelihood: TextLikelihood | None = None
     is_cut_off: bool = False
     """The answer came to the length limit."""
+    problem: Problem | None = None
+    """Why what a hosted model said counts as wrong, whatever it is."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    """As a provider counts, and charges, them."""
+    usd: float | None = None
 
 
 class Asker(Protocol):

@@ -11,7 +11,7 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, SpawnContext
@@ -24,8 +24,8 @@ import torch
 from finetune.columns import Row
 from finetune.models import resolve
 from finetune.recipes.answers import Answer, answer_rows, answers_so_far
-from finetune.recipes.asking import asker_for
-from finetune.recipes.job_dir import JobDir, read_json, write_json
+from finetune.recipes.asking import Asker, asker_for
+from finetune.recipes.job_dir import Context, JobDir, read_json, write_json
 from finetune.recipes.loading import (
     environment,
     load_model,
@@ -179,15 +179,57 @@ def _serve(job_path: Path, task: Task, index: int, outcome: Path, pipe: Connecti
         pipe.send(_out_of_memory())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A candidate that is ready to be asked."""
+
+    asker: Asker
+    measured: Callable[[], dict[str, Any]]
+    """What a result says of it beside its answers, so far."""
+    too_long: Sequence[str] = ()
+    """Rows that it cannot read."""
+
+
 def _answer_batches(job: JobDir, task: Task, index: int, outcome: Path, pipe: Connection) -> None:
-    candidate, name, context = task.spec.candidates[index], task.names[index], job.context
+    name = task.names[index]
     ids, done = pipe.recv()
-    device = prepare_libraries(context)
     job.progress(done, task.total, f"{name}: loading")
+    is_hosted = task.spec.candidates[index].is_hosted
+    opened = (_open_hosted if is_hosted else _open_local)(job.context, task, index)
+    while True:
+        wanted = set(ids) - set(opened.too_long)
+        batch = [row for row in task.rows if row.id in wanted]
+        before, already = done, len(answers_so_far(job, name))
+        answer_rows(
+            job,
+            name,
+            opened.asker,
+            batch,
+            task.metric,
+            lambda answered, base=before - already: job.progress(base + answered, task.total, name),  # type: ignore[misc]
+        )
+        write_json(outcome, opened.measured())
+        pipe.send(None)
+        asked = _next(pipe)
+        if asked is None:
+            return
+        ids, done = asked
+
+
+def _open_hosted(context: Context, task: Task, index: int) -> _Opened:
+    # Takes LangChain and the prices along, which local candidates do not need.
+    from finetune.recipes.hosted import HostedCandidate  # noqa: PLC0415
+
+    hosted = HostedCandidate(task.spec.candidates[index], task.spec, task.shots, context)
+    return _Opened(asker=hosted.asker, measured=hosted.measured)
+
+
+def _open_local(context: Context, task: Task, index: int) -> _Opened:
+    candidate, spec = task.spec.candidates[index], task.spec
+    device = prepare_libraries(context)
     started_s = time.perf_counter()
     location = resolve(candidate.model)
     model = load_model(location, context, candidate.quantization, device, adapter=candidate.adapter)
-    spec = task.spec
     prompts = Prompts(
         load_tokenizer(location, context),
         spec.dataset.labels,
@@ -199,41 +241,25 @@ def _answer_batches(job: JobDir, task: Task, index: int, outcome: Path, pipe: Co
     asker = asker_for(model, prompts, task.rows, spec, max_tokens(model))
     too_long = [row.id for row in task.rows if not asker.fits(row)]
     meter = MemoryMeter(model, device)
-    while True:
-        wanted = set(ids) - set(too_long)
-        batch = [row for row in task.rows if row.id in wanted]
-        before, already = done, len(answers_so_far(job, name))
-        answer_rows(
-            job,
-            name,
-            asker,
-            batch,
-            task.metric,
-            lambda answered, base=before - already: job.progress(base + answered, task.total, name),  # type: ignore[misc]
-        )
-        write_json(
-            outcome,
-            {
-                "peak_memory_gib": meter.peak_gib(),
-                "weights_gib": meter.weights_gib,
-                "load_time_s": load_time_s,
-                "rows_too_long": len(too_long),
-                "too_long": too_long,
-                "revision": revision_of(location, model),
-                "licence": location.licence,
-                "environment": {
-                    **environment(context, device, seed=spec.seed),
-                    "scoring": _scoring(spec),
-                    "tokens_per_s": "tokens of text and answers computed, without the shared instruction",
-                    "peak_memory_gib": meter.meaning,
-                },
+
+    def measured() -> dict[str, Any]:
+        return {
+            "peak_memory_gib": meter.peak_gib(),
+            "weights_gib": meter.weights_gib,
+            "load_time_s": load_time_s,
+            "rows_too_long": len(too_long),
+            "too_long": too_long,
+            "revision": revision_of(location, model),
+            "licence": location.licence,
+            "environment": {
+                **environment(context, device, seed=spec.seed),
+                "scoring": _scoring(spec),
+                "tokens_per_s": "tokens of text and answers computed, without the shared instruction",
+                "peak_memory_gib": meter.meaning,
             },
-        )
-        pipe.send(None)
-        asked = _next(pipe)
-        if asked is None:
-            return
-        ids, done = asked
+        }
+
+    return _Opened(asker=asker, measured=measured, too_long=too_long)
 
 
 def _next(pipe: Connection) -> tuple[list[str], int] | None:

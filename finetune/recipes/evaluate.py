@@ -22,7 +22,7 @@ from finetune.metrics import METRICS
 from finetune.models import canonical_name
 from finetune.paired import Verdict, compare_all, compare_paired, holm, items_needed, verdict
 from finetune.racing import Race
-from finetune.recipes.answers import Answer, by_category, figures, speed
+from finetune.recipes.answers import Answer, by_category, figures, speed, spending
 from finetune.recipes.contestants import Contestant, Task, failed
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
 from finetune.recipes.loading import texts_seen_in_training
@@ -55,7 +55,8 @@ def evaluate(job: JobDir) -> None:
         **_compare(answers, task, race),
         "share_of_full_cost": sum(row["items_seen"] for row in rows) / task.total,
         "dataset": _dataset(task),
-        "environment": next(row["environment"] for row in rows if row["stopped"] != "failed"),
+        "environment": _environment(rows),
+        "spent_usd": _spent_usd(contestants),
         "report": str(report),
     }
     write_text(report, render_report(result, answers))
@@ -95,9 +96,9 @@ def _is_race(spec: EvaluationSpec, metric: str, n_rows: int) -> bool:
 
 
 def _batches(task: Task) -> Iterator[tuple[Row, ...]]:
-    """All rows at once, or for a race batches that grow, so that few are needed where many rows are."""
+    """All rows at once, or for a race, or a budget, batches that grow, so that few are needed where many rows are."""
     rows = task.rows
-    if not _is_race(task.spec, task.metric, len(rows)):
+    if not _is_race(task.spec, task.metric, len(rows)) and task.spec.max_usd is None:
         yield rows
         return
     start, size = 0, max(_FIRST_BATCH, round(_FIRST_BATCH_FRAC * len(rows)))
@@ -116,11 +117,10 @@ def _race(task: Task, contestants: Sequence[Contestant]) -> Race | None:
     for batch in _batches(task):
         if _is_late(task, started_s) and race is not None:
             break
-        for contestant in contestants:
-            if not contestant.is_out:
-                contestant.answer(batch, _done(contestants, task))
-                contestant.makes_room()
-                _settle(contestant, is_last=not is_race)
+        if _is_too_dear(task, contestants, batch):
+            contestants[0].job.note(_budget_spent(_spent_usd(contestants) or 0.0))
+            break
+        _ask(task, contestants, batch, is_last=not is_race and batch[-1] == task.rows[-1])
         if is_race:
             race = race or _started(task, contestants)
             _step(race, contestants, batch)
@@ -131,6 +131,15 @@ def _race(task: Task, contestants: Sequence[Contestant]) -> Race | None:
         if not contestant.is_out:
             _leave(contestant, "finished")
     return race
+
+
+def _ask(task: Task, contestants: Sequence[Contestant], batch: Sequence[Row], *, is_last: bool) -> None:
+    """Have all that are still in answer a batch."""
+    for contestant in contestants:
+        if not contestant.is_out:
+            contestant.answer(batch, _done(contestants, task))
+            contestant.makes_room()
+            _settle(contestant, is_last=is_last)
 
 
 def _started(task: Task, contestants: Sequence[Contestant]) -> Race:
@@ -188,6 +197,35 @@ def _is_late(task: Task, started_s: float) -> bool:
     return limit is not None and time.monotonic() - started_s > 60 * limit
 
 
+def _is_too_dear(task: Task, contestants: Sequence[Contestant], batch: Sequence[Row]) -> bool:
+    """Whether the batch would likely bring the cost above the budget; the first one is always asked."""
+    if task.spec.max_usd is None:
+        return False
+    expected_usd = 0.0
+    for contestant in contestants:
+        answers = contestant.answers
+        known = {answer.row for answer in answers}
+        left = 0 if contestant.is_out else sum(row.id not in known for row in batch)
+        usd = sum(answer.usd or 0.0 for answer in answers)
+        expected_usd += usd + left * usd / max(1, len(answers))
+    return expected_usd > task.spec.max_usd
+
+
+def _spent_usd(contestants: Sequence[Contestant]) -> float | None:
+    """What hosted candidates cost together; None where nobody was hosted, or a price is unknown."""
+    hosted = [c for c in contestants if c.task.spec.candidates[c.index].is_hosted]
+    each = [spending(contestant.answers)["usd"] for contestant in hosted]
+    return sum(each) if each and None not in each else None
+
+
+def _environment(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+    """Of the first candidate that was loaded here; of a hosted one where there is no other."""
+    measured = [row for row in rows if row["stopped"] != "failed"]
+    first = next((row for row in measured if "hosted" not in row), measured[0])
+    environment: Mapping[str, str] = first["environment"]
+    return environment
+
+
 def _done(contestants: Sequence[Contestant], task: Task) -> int:
     """Answers that lie behind; who is out has all of them behind."""
     return sum(len(task.rows) if c.is_out else len(c.answers) for c in contestants)
@@ -203,10 +241,13 @@ def _describe(contestant: Contestant, stopped: str) -> dict[str, Any]:
         "latency_p95_s": None,
         "first_token_p50_s": None,
         "peak_memory_gib": None,
+        "usd": None,
+        "input_usd_per_mtok": None,
+        "output_usd_per_mtok": None,
     }
     row: dict[str, Any] = {
         "label": contestant.name,
-        "model": candidate.model,
+        "model": candidate.address,
         "quantization": candidate.quantization,
         "adapter": candidate.adapter,
         "metrics": {},
@@ -228,6 +269,7 @@ def _describe(contestant: Contestant, stopped: str) -> dict[str, Any]:
         **speed(answers),
         "by_category": by_category(answers),
         "answers_cut_off": sum(answer.is_cut_off for answer in answers),
+        **(spending(answers) if candidate.is_hosted else {}),
     }
 
 
@@ -349,6 +391,13 @@ def _left_out(left_out: int, rows: int) -> Bilingual:
     return Bilingual(
         en=f"{left_out} of {rows} rows are left out for all candidates: an adapter was trained on them.",
         zh=f"{rows} 行中有 {left_out} 行曾用于训练适配器，对所有候选均不使用。",
+    )
+
+
+def _budget_spent(usd: float) -> Bilingual:
+    return Bilingual(
+        en=f"${usd:.4f} is spent, and another batch of rows would likely exceed the budget: no more are asked.",
+        zh=f"已花费 ${usd:.4f}，再问一批可能超出预算，因此不再继续。",
     )
 
 

@@ -51,9 +51,8 @@ class Prompts:
         shots: Shots = (),
     ) -> None:
         self.tokenizer = tokenizer
-        asked, self._announce_text, self._announce_answer = _ASKED[task]
-        listed = "\nLabels:\n" + "".join(f"- {label}\n" for label in labels) if labels else ""
-        self.instruction = (instruction or asked) + listed
+        _, self._announce_text, self._announce_answer = _ASKED[task]
+        self.instruction = instruction_for(task, labels, instruction)
         self._shots = tuple(shots)
         self._has_template = bool(tokenizer.chat_template)
         self._has_system_role = self._has_template and _keeps_system_message(tokenizer)
@@ -120,6 +119,12 @@ class Prompts:
                 return ids
         end_id = self.tokenizer.eos_token_id
         return [] if end_id is None else [end_id]
+
+
+def instruction_for(task: DatasetTask, labels: Sequence[str], instruction: str | None) -> str:
+    """What a model is told first: the team's own words or the task's, and the labels."""
+    listed = "\nLabels:\n" + "".join(f"- {label}\n" for label in labels) if labels else ""
+    return (instruction or _ASKED[task][0]) + listed
 
 
 def question_of(row: Row) -> str:

@@ -77,6 +77,13 @@ _NOTES = {
     "eliminated": Bilingual("left the race: it could not be the best any more", "已退出竞速：不可能是最好的"),
     "cut_off": Bilingual("{count} answers came to the length limit", "{count} 个回答达到长度上限"),
     "too_long": Bilingual("{count} rows are longer than its context", "{count} 行超出其上下文"),
+    "failed": Bilingual("{count} requests failed and count as wrong", "{count} 个请求失败，按错误计"),
+    "refused": Bilingual("{count} answers were refused and count as wrong", "{count} 个回答被拒绝，按错误计"),
+    "empty": Bilingual("{count} answers were empty and count as wrong", "{count} 个回答为空，按错误计"),
+    "without_label": Bilingual(
+        "{count} answers named no label, or several, and count as wrong",
+        "{count} 个回答没有给出唯一的标签，按错误计",
+    ),
 }
 _PAIR_COLUMNS = (
     Bilingual("Pair", "两者"),
@@ -179,17 +186,37 @@ def _candidate(row: Mapping[str, Any], names: Sequence[str], language: Language)
     return f"<tr>{label}" + _cells(
         f"{first['value']:.3f} ({low:.3f} … {high:.3f})",
         *(f"{figure['value']:.3f}" for figure in others),
-        f"{row['tokens_per_s']:.0f}",
-        " / ".join("–" if latency is None else f"{latency:.3f} s" for latency in latencies),
-        f"{row['peak_memory_gib']:.2f} GiB",
-        f"{row['load_time_s']:.1f} s",
+        _known(row["tokens_per_s"], "{:.0f}"),
+        " / ".join(_known(latency, "{:.3f} s") for latency in latencies),
+        _known(row["peak_memory_gib"], "{:.2f} GiB"),
+        _known(row.get("load_time_s"), "{:.1f} s"),
         str(row["items_seen"]),
     )
 
 
+def _cost_note(row: Mapping[str, Any]) -> Bilingual:
+    if row.get("output_usd_per_mtok") is None:
+        return Bilingual("its price is unknown", "价格未知")
+    price = f"${row['input_usd_per_mtok']:g} / ${row['output_usd_per_mtok']:g}"
+    cost = _known(row.get("usd"), "${:.4f}")
+    return Bilingual(
+        f"cost {cost}, at {price} a million tokens in / out", f"花费 {cost}，每百万 token 输入 / 输出 {price}"
+    )
+
+
+def _known(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
 def _notes(row: Mapping[str, Any], language: Language) -> list[str]:
-    counts = {"cut_off": row.get("answers_cut_off"), "too_long": row.get("rows_too_long")}
+    counts = {
+        "cut_off": row.get("answers_cut_off"),
+        "too_long": row.get("rows_too_long"),
+        **{name: row.get(f"answers_{name}") for name in ("failed", "refused", "empty", "without_label")},
+    }
     found = [_NOTES[name].to(language).format(count=count) for name, count in counts.items() if count]
+    if "hosted" in row:
+        found.append(_cost_note(row).to(language))
     return ([_NOTES["eliminated"].to(language)] if row["stopped"] == "eliminated" else []) + found
 
 

@@ -6,6 +6,7 @@ silently.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ _SHOWN = 8
 """Problems told at once; more would only scroll the first away."""
 _RATE = Bilingual(en="your own rate", zh="团队自己的价格")
 
+_AS_ASKED = re.compile(r"[a-z_]+:\S+")
+
 Usd = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Link = Annotated[str, Field(pattern=r"^https?://")]
@@ -49,6 +52,7 @@ class OwnPrice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
+    """As the catalogue calls it, or as evaluations ask it: `openai:qwen3`, `openai:qwen3@http://127.0.0.1:8000/v1`."""
     input_usd_per_mtok: Usd
     output_usd_per_mtok: Usd | None = None
     provider: str = "your own price"
@@ -174,10 +178,7 @@ def _model(own: OwnModel, catalogue: Catalogue) -> Facts:
 
 
 def _price(own: OwnPrice, catalogue: Catalogue, own_models: set[str]) -> dict[str, TokenPrice]:
-    model = catalogue.find(own.model)
-    if model is None and own.model not in own_models:
-        raise _Refused(_unknown(own.model, catalogue))
-    id_ = own.model if own.model in own_models or model is None else model.id
+    id_ = own.model if _AS_ASKED.fullmatch(own.model) else _known_id(own.model, catalogue, own_models)
     price = TokenPrice(
         model_id=id_,
         provider=own.provider,
@@ -187,6 +188,13 @@ def _price(own: OwnPrice, catalogue: Catalogue, own_models: set[str]) -> dict[st
         date=datetime.now(UTC).date().isoformat(),
     )
     return {id_: price}
+
+
+def _known_id(name: str, catalogue: Catalogue, own_models: set[str]) -> str:
+    model = catalogue.find(name)
+    if model is None and name not in own_models:
+        raise _Refused(_unknown(name, catalogue))
+    return name if name in own_models or model is None else model.id
 
 
 def _gpu(own: OwnGpu) -> GpuFact:
