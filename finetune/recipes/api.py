@@ -25,6 +25,7 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
+    stop_any,
     wait_exponential_jitter,
 )
 
@@ -43,9 +44,9 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 120.0
 """For one whole answer."""
-_ATTEMPTS, _PATIENCE_S = 6, 240.0
+_ATTEMPTS, _ATTEMPTS_AT_NOBODY, _PATIENCE_S = 6, 3, 240.0
 _LONGEST_WAIT_S = 120.0
-_BACK_OFF = wait_exponential_jitter(initial=0.5, max=20)
+_BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=20)
 _PASSING = frozenset({408, 409, 425, 429})
 _HOPELESS = frozenset({401, 403, 404})
 _CUT_OFF = frozenset({"length", "max_tokens"})
@@ -103,7 +104,7 @@ class Api:
         assert name is not None  # noqa: S101 - only hosted candidates come here
         self.candidate, self.price, self.name = candidate, price, name
         self._max_tokens, self._timeout_s = max_tokens, timeout_s
-        self._is_over = Event()
+        self._is_over, self._has_answered = Event(), False
         self._retry_waits = retry_waits
         self.temperature: float | None = 0.0
         """None once the provider has said that this model takes none."""
@@ -116,7 +117,9 @@ class Api:
     def say(self, messages: Messages, *, stream: bool = False) -> Said:
         """Ask, and ask again while the trouble is passing; NotAnswered says why there is no answer."""
         retrying = Retrying(
-            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_PATIENCE_S),
+            stop=stop_any(
+                stop_after_attempt(_ATTEMPTS), stop_after_delay(_PATIENCE_S), self._is_nobody_there
+            ),
             wait=_wait_s,
             retry=retry_if_exception(self._is_passing),
             sleep=self._sleep,
@@ -150,6 +153,7 @@ class Api:
             self.temperature = None
             self.__dict__.pop("_model", None)
             return self._ask(messages, stream)
+        self._has_answered = True
         return self._said(message, time.perf_counter() - started_s, first_s)
 
     def _streamed(self, messages: Messages, started_s: float) -> tuple[AIMessage, float | None]:
@@ -202,6 +206,12 @@ class Api:
         if status is None:
             return _is_connection(error)
         return status in _PASSING or status >= 500
+
+    def _is_nobody_there(self, state: RetryCallState) -> bool:
+        """Sooner given up: an address that has never answered is most likely wrong."""
+        error = state.outcome.exception() if state.outcome else None
+        is_away = error is not None and _status(error) is None and _is_connection(error)
+        return is_away and not self._has_answered and state.attempt_number >= _ATTEMPTS_AT_NOBODY
 
     def _sleep(self, seconds: float) -> None:
         if self._retry_waits:
@@ -368,6 +378,8 @@ def _kind(error: Exception, status: int | None, code: str | None) -> str:
         return "credit"
     if status is None:
         return "slow" if _is_timeout(error) else "away" if _is_connection(error) else "garbled"
+    if status < 400:
+        return "garbled"
     return {401: "key", 403: "key", 404: "model", 429: "busy"}.get(status, "error")
 
 
