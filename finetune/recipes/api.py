@@ -25,7 +25,6 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_after_delay,
-    stop_any,
     wait_exponential_jitter,
 )
 
@@ -44,7 +43,8 @@ logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 120.0
 """For one whole answer."""
-_ATTEMPTS, _ATTEMPTS_AT_NOBODY, _PATIENCE_S = 6, 3, 240.0
+_ENOUGH = stop_after_attempt(6) | stop_after_delay(240.0)
+_ATTEMPTS_AT_NOBODY = 3
 _LONGEST_WAIT_S = 120.0
 _BACK_OFF = wait_exponential_jitter(multiplier=0.5, max=20)
 _PASSING = frozenset({408, 409, 425, 429})
@@ -117,9 +117,7 @@ class Api:
     def say(self, messages: Messages, *, stream: bool = False) -> Said:
         """Ask, and ask again while the trouble is passing; NotAnswered says why there is no answer."""
         retrying = Retrying(
-            stop=stop_any(
-                stop_after_attempt(_ATTEMPTS), stop_after_delay(_PATIENCE_S), self._is_nobody_there
-            ),
+            stop=self._gives_up,
             wait=_wait_s,
             retry=retry_if_exception(self._is_passing),
             sleep=self._sleep,
@@ -207,11 +205,12 @@ class Api:
             return _is_connection(error)
         return status in _PASSING or status >= 500
 
-    def _is_nobody_there(self, state: RetryCallState) -> bool:
-        """Sooner given up: an address that has never answered is most likely wrong."""
+    def _gives_up(self, state: RetryCallState) -> bool:
+        """Sooner at an address that has never answered: it is most likely wrong."""
         error = state.outcome.exception() if state.outcome else None
         is_away = error is not None and _status(error) is None and _is_connection(error)
-        return is_away and not self._has_answered and state.attempt_number >= _ATTEMPTS_AT_NOBODY
+        is_nobody = is_away and not self._has_answered and state.attempt_number >= _ATTEMPTS_AT_NOBODY
+        return is_nobody or _ENOUGH(state)
 
     def _sleep(self, seconds: float) -> None:
         if self._retry_waits:

@@ -89,6 +89,31 @@ def test_an_unknown_model_is_refused_before_anything_is_written(
     assert jobs.list() == []
 
 
+def test_a_hosted_model_is_not_looked_for_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.models.HfApi", lambda: pytest.fail("the hub was asked"))
+    jobs, own = jobs_at(tmp_path), Candidate(model="openai:m", base_url="http://127.0.0.1:8000/v1")
+    spec = EvaluationSpec(candidates=(Candidate(model="openai:m"), own), dataset=DATASET)
+
+    assert jobs.submit(spec, dedupe_key="key", owner="ana").spec == spec
+    with pytest.raises(BadInput, match="cannot be fine-tuned"):
+        jobs.submit(TuningSpec(base_model="openai:m", dataset=DATASET), dedupe_key="2", owner="ana")
+    with pytest.raises(UnknownModel, match="I know the providers openai"):
+        jobs.submit(evaluation("opnai:m"), dedupe_key="3", owner="ana")
+
+
+def test_only_at_ones_own_terminal_a_server_can_be_named(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)
+    jobs = Jobs(
+        open_store(url), home=tmp_path, database_url=url, worker_command=None, datasets=tmp_path / "data"
+    )
+    spec = EvaluationSpec(
+        candidates=(Candidate(model="openai:m", base_url="https://example.org/v1"),), dataset=DATASET
+    )
+    with pytest.raises(BadInput, match="our key would be sent"):
+        jobs.submit(spec, dedupe_key="key", owner="ana")
+    assert jobs.list() == []
+
+
 @pytest.mark.parametrize("job_id", ["7", "", "seven", "-1", "²", "9" * 30])
 def test_an_unknown_number_is_a_clear_word(tmp_path: Path, job_id: str) -> None:
     with pytest.raises(UnknownJob, match="There is no job"):

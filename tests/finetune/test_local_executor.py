@@ -187,6 +187,18 @@ def test_a_recipe_gets_what_it_needs_and_no_secret(job_dir: Path) -> None:
     assert "x" not in told.values()
 
 
+def test_a_run_gets_the_keys_that_it_names_and_no_others(job_dir: Path) -> None:
+    command = (sys.executable, "-c", TELL_ENVIRONMENT)
+    keys = {"OPENAI_API_KEY": "sk-1", "GROQ_API_KEY": "gsk-2"}
+    local = LocalExecutor(environment=os.environ, keys=keys, recipes={"evaluation": command})
+    await_end(handle := local.start(job_dir, "evaluation", ["OPENAI_API_KEY", "XAI_API_KEY"]))
+
+    told = json.loads((job_dir / "environment").read_text())
+    assert local.poll(handle) == Ended(code=0)
+    assert told["OPENAI_API_KEY"] == "sk-1"
+    assert not {"GROQ_API_KEY", "XAI_API_KEY"} & set(told)
+
+
 def test_a_child_finds_the_packages_from_any_folder() -> None:
     environment = child_environment({"PYTHONPATH": "lib"})
 

@@ -36,8 +36,8 @@ class Bench:
         self.engine: Engine = open_store(self.url)
         self.jobs = Jobs(self.engine, home=home, database_url=self.url, **settings)
 
-    def submit(self, behaviour: str) -> Job:
-        return self.jobs.submit(spec(behaviour), dedupe_key=uuid.uuid4().hex, owner="ana")
+    def submit(self, behaviour: str, model: str = MODEL) -> Job:
+        return self.jobs.submit(spec(behaviour, model), dedupe_key=uuid.uuid4().hex, owner="ana")
 
     def run(self, behaviour: str) -> Job:
         return self.finish(self.submit(behaviour))
@@ -78,9 +78,9 @@ class Bench:
                 continue
 
 
-def spec(behaviour: str) -> EvaluationSpec:
+def spec(behaviour: str, model: str = MODEL) -> EvaluationSpec:
     dataset = DatasetRef(name=behaviour, sha256="0" * 64, rows=12)
-    return EvaluationSpec(candidates=(Candidate(model=MODEL),), dataset=dataset)
+    return EvaluationSpec(candidates=(Candidate(model=model),), dataset=dataset)
 
 
 def lives(process: psutil.Process) -> bool:
@@ -98,6 +98,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
         patch.setenv("OPENAI_API_KEY", "sk-secret")
+        patch.setenv("GROQ_API_KEY", "gsk-secret")
         patch.setenv("HF_TOKEN", "hf-secret")
         yield bench
     bench.close()
@@ -131,7 +132,17 @@ def test_no_secret_reaches_the_recipe(bench: Bench) -> None:
 
     names = bench.jobs.result(job.id)["environment"]["names"]
     assert "PATH" in names
-    assert not {"SLACK_BOT_TOKEN", "OPENAI_API_KEY", "HF_TOKEN"} & set(names)
+    assert not {"SLACK_BOT_TOKEN", "OPENAI_API_KEY", "GROQ_API_KEY", "HF_TOKEN"} & set(names)
+
+
+def test_a_recipe_gets_the_key_of_the_provider_that_it_asks_and_no_file_holds_it(bench: Bench) -> None:
+    job = bench.finish(bench.submit("tell_environment", "openai:gpt-4.1-mini"))
+
+    names = bench.jobs.result(job.id)["environment"]["names"]
+    assert "OPENAI_API_KEY" in names
+    assert not {"SLACK_BOT_TOKEN", "GROQ_API_KEY", "HF_TOKEN"} & set(names)
+    written = [path.read_bytes() for path in bench.home.rglob("*") if path.is_file()]
+    assert not any(secret in content for content in written for secret in (b"sk-secret", b"gsk-secret"))
 
 
 def test_a_recipe_that_refuses_is_quoted_in_both_languages(bench: Bench) -> None:
