@@ -82,8 +82,10 @@ def recognise(
 ) -> Columns:
     """Find the columns by their names, whatever their case; NoColumn when the text or the answer is missing."""
     present = list(dict.fromkeys(str(column) for record in records for column in record))
-    needs_label = task != "language-modelling"
-    label = _find(present, (label_column,) if label_column else LABEL_COLUMNS) if needs_label else None
+    needs_label = task not in ("language-modelling", "chat")
+    wanted = [name for name in LABEL_COLUMNS if task != "chat" or name not in _CLASS_COLUMNS]
+    has_label = task != "language-modelling"
+    label = _find(present, (label_column,) if label_column else wanted) if has_label else None
     choices = _choice_columns(present, label)
     others = [column for column in present if column != label and column not in choices]
     text = _find(others, (text_column,) if text_column else TEXT_COLUMNS)

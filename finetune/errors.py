@@ -4,6 +4,7 @@ BadInput
 ├── UnknownQuantization                                    a way of loading that we do not have
 ├── UnknownMetric                                          a metric that the task does not have
 ├── UnusableServer, NotForHosted, NotForOthers             a hosted model that cannot be asked like that
+├── WrongJudge, NothingToCompare                           a judge where none can be, or none where one must be
 └── OnlyLabelsAreLearnt                                    a task that fine-tunes do not know yet
 
 BadDataset
@@ -91,6 +92,41 @@ class NotForOthers(BadInput):
                 "Most servers speak OpenAI's protocol: write `openai:NAME@URL`.",
                 zh=f"不能为 {model!r} 指定服务器，只有以 {names} 开头的模型可以。"
                 "多数服务器兼容 OpenAI 协议：请写 `openai:NAME@URL`。",
+            )
+        )
+
+
+class WrongJudge(BadInput):
+    """A chat is scored by a judge model, and nothing else is."""
+
+    def __init__(self, task: str, *, judge: str | None = None) -> None:
+        en, zh = (
+            f"{task} is scored without a judge: leave --judge out",
+            f"{task} 不需要裁判模型：请去掉 --judge",
+        )
+        if judge is not None:
+            en, zh = f"{judge!r} cannot judge: it is not hosted", f"{judge!r} 不能做裁判：它不是托管模型"
+        elif task == "chat":
+            en, zh = "a chat is scored by a judge model: name one", "chat 由裁判模型评分：请指定一个"
+        super().__init__(
+            Bilingual(
+                en=f"{en[0].upper()}{en[1:]}. A judge goes with --task chat, as in `--judge openai:gpt-4.1`, or "
+                "`--judge openai:NAME@URL` for a server of your own.",
+                zh=f"{zh}。裁判用于 --task chat，例如 `--judge openai:gpt-4.1`；"
+                "自己的服务器写作 `--judge openai:NAME@URL`。",
+            )
+        )
+
+
+class NothingToCompare(BadInput):
+    """One candidate and no references."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"A judge compares two answers, and for {name} there is one candidate and no column `reference`. "
+                "Name a second candidate, or add good answers.",
+                zh=f"裁判需要比较两个回答，而 {name} 只有一个候选，也没有 `reference` 列。请增加候选，或补充参考答案。",
             )
         )
 

@@ -23,6 +23,7 @@ _TASK_OF: dict[DatasetTask, str] = {
     "extraction": "extraction",
     "generation": "summarization",
     "language-modelling": "chat",
+    "chat": "chat",
 }
 """Task of a data set -> the task of a request that its figures are evidence for. Texts to be written count for
 summarization, the commonest of them; a recommendation for translation does not see them yet."""
@@ -56,8 +57,18 @@ class _Result(_Shape):
     environment: dict[str, Any] = Field(default_factory=dict)
 
 
+class _Judge(_Shape):
+    against: str
+
+
 class _Evaluation(_Result):
     candidates: tuple[_Row, ...]
+    judge: _Judge | None = None
+
+    @property
+    def says_something_elsewhere(self) -> bool:
+        """Who wins against another candidate how often means nothing beside other candidates."""
+        return self.judge is None or self.judge.against == "reference"
 
 
 class _Tuning(_Result):
@@ -86,6 +97,8 @@ def measurements_of(job: Job, result: Mapping[str, Any], *, at_utc: str) -> list
 def _measurements(job: Job, result: Mapping[str, Any], at_utc: str) -> Iterator[Measurement]:
     is_evaluation = isinstance(job.spec, EvaluationSpec)
     shape = _Evaluation.model_validate(result) if is_evaluation else _Tuning.model_validate(result)
+    if isinstance(shape, _Evaluation) and not shape.says_something_elsewhere:
+        return
     for row in shape.candidates if isinstance(shape, _Evaluation) else _before_and_after(shape):
         measured_with = row.environment or shape.environment
         environment = {name: str(value) for name, value in measured_with.items() if value is not None}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from finetune.errors import NotForHosted, NotForOthers, UnknownMetric, UnknownQuantization
+from finetune.errors import NotForHosted, NotForOthers, UnknownMetric, UnknownQuantization, WrongJudge
 from finetune.providers import PROVIDERS, checked_server, hosted_name, key_names
 from index.bilingual import Bilingual
 from index.records import QUANTIZATIONS, Quantization
@@ -24,9 +24,13 @@ DatasetTask = Literal[
     "generation",
     "extraction",
     "language-modelling",
+    "chat",
 ]
 """What the rows ask for: one of a few labels, one of a row's own choices, a short answer, a text like the
-references, a JSON object, or nothing but to be likely."""
+references, a JSON object, nothing but to be likely, or an answer that a judge model likes."""
+
+JUDGED = "win_rate"
+"""Score of a judged answer: 1 when better than what it is compared with, 0.5 for a tie, 0 when worse."""
 
 
 METRIC_NAMES: dict[DatasetTask, tuple[str, ...]] = {
@@ -43,6 +47,7 @@ METRIC_NAMES: dict[DatasetTask, tuple[str, ...]] = {
     "generation": ("chrf", "bleu", "rouge1", "rouge2", "rougeL"),
     "extraction": ("field_f1", "json_validity", "exact_match"),
     "language-modelling": ("bits_per_byte", "perplexity"),
+    "chat": (JUDGED,),
 }
 """What is reported for a task; the first decides unless another is named."""
 
@@ -166,12 +171,22 @@ class EvaluationSpec(BaseModel):
     """No new batch of rows is begun after so long."""
     max_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """No new batch of rows is begun that would likely bring what hosted models cost above this."""
+    judge: Candidate | None = None
+    """The hosted model that compares the answers of a chat."""
     instruction: str | None = Field(default=None, max_length=20_000)
     """What the model is told first; None takes the task's own sentence."""
     examples: int = Field(default=0, ge=0, le=32)
     """So many rows are shown, with their answers, before the question; they are not scored."""
     max_new_tokens: int | None = Field(default=None, ge=1, le=32_768)
     """Longest answer that a model may write; None takes what suits the task."""
+
+    @model_validator(mode="after")
+    def _has_the_judge_that_it_needs(self) -> Self:
+        if (self.judge is None) == (self.dataset.task == "chat"):
+            raise WrongJudge(self.dataset.task)
+        if self.judge is not None and not self.judge.is_hosted:
+            raise WrongJudge(self.dataset.task, judge=self.judge.model)
+        return self
 
     @property
     def deciding_metric(self) -> str:
@@ -188,8 +203,8 @@ class EvaluationSpec(BaseModel):
 
     @property
     def asked_models(self) -> tuple[Candidate, ...]:
-        """All that take part."""
-        return self.candidates
+        """All that take part: the candidates, and the judge if there is one."""
+        return (*self.candidates, *((self.judge,) if self.judge else ()))
 
 
 class TuningSpec(BaseModel):

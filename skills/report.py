@@ -106,12 +106,34 @@ def _evaluation(result: Mapping[str, Any], language: Language) -> str:
         _candidate_table(result, language),
         _cost_line(result, language),
         "\n".join(_comparison_line(item, language) for item in comparisons[:3]),
-        Bilingual(
-            f"Measured here on {name} (job {result['job_id']}); the next recommendation uses it.",
-            f"以上为在 {name} 上的本地实测（任务 {result['job_id']}），下次推荐会用到。",
-        ).to(language),
+        _judge_line(result, language),
+        _measured_line(name, result, language),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _judge_line(result: Mapping[str, Any], language: Language) -> str:
+    """Who judged, and what it took; nothing where nobody did."""
+    judge = result.get("judge")
+    if judge is None:
+        return ""
+    cost = _number(judge["usd"], ".4f")
+    return Bilingual(
+        f"Judged by {judge['label']} against {judge['against']}, in both orders: {judge['calls']} calls, ${cost}.",
+        f"由 {judge['label']} 裁判，对照 {judge['against']}，正反两种顺序：调用 {judge['calls']} 次，${cost}。",
+    ).to(language)
+
+
+def _measured_line(name: str, result: Mapping[str, Any], language: Language) -> str:
+    """Who wins against another candidate is not kept: it means nothing beside other candidates."""
+    is_kept = (result.get("judge") or {}).get("against", "reference") == "reference"
+    used = (
+        Bilingual("; the next recommendation uses it", "，下次推荐会用到") if is_kept else Bilingual("", "")
+    )
+    return Bilingual(
+        f"Measured here on {name} (job {result['job_id']}){used.en}.",
+        f"以上为在 {name} 上的本地实测（任务 {result['job_id']}）{used.zh}。",
+    ).to(language)
 
 
 def _verdict(result: Mapping[str, Any], language: Language) -> str:

@@ -39,6 +39,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     max_usd: Annotated[
         float | None, typer.Option(help="Spend about so much on hosted models at most.")
     ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="PROVIDER:NAME[@URL] that compares answers, for --task chat.")
+    ] = None,
     instruction: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
     examples: Annotated[int, typer.Option(help="Rows shown with their answers first.", min=0, max=32)] = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
@@ -53,7 +56,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         given = {
             "models": model, "dataset": dataset, "task": task, "metric": metric, "limit": limit, "seed": seed,
             "full": full, "delta": delta, "max_minutes": max_minutes, "max_usd": max_usd,
-            "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens,
+            "judge": judge, "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens,
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
@@ -91,6 +94,8 @@ def _spec(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
         )
     chosen = {name: options[name] for name in _CHOSEN if options[name] is not None}
     candidates = tuple(Candidate.parse(str(text)) for text in options["models"])
+    if options["judge"] is not None:
+        chosen["judge"] = Candidate.parse(str(options["judge"]))
     dataset = jobs.register_dataset(str(options["dataset"]), task=task)
     try:
         return EvaluationSpec(candidates=candidates, dataset=dataset, **chosen)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from finetune.metrics.likelihood import TextLikelihood, bits_per_byte, perplexit
 from finetune.paired import wilson
 from finetune.recipes.asking import Asker, Problem, Reply
 from finetune.recipes.job_dir import JobDir, append_line, end_torn_line, read_lines
-from finetune.spec import METRIC_NAMES, DatasetTask
+from finetune.spec import JUDGED, METRIC_NAMES, DatasetTask
 
 _ITEMS = "items.jsonl"
+VERDICTS = "verdicts.jsonl"
+"""What a judge said of the answers; until then their score is 0."""
 _RESAMPLES = {"frac": 1000, "points": 200}
 """Fewer where the metric itself takes long."""
 _RIGHT_OR_WRONG = frozenset({"accuracy", "exact_match", "json_validity"})
@@ -58,6 +61,11 @@ def answers_so_far(job: JobDir, candidate: str) -> list[Answer]:
     """What the candidate has answered, in this run or in one that was cut off."""
     lines = read_lines(job.path / _ITEMS)
     by_row = {line["row"]: Answer(**line) for line in lines if line["candidate"] == candidate}
+    for line in read_lines(job.path / VERDICTS):
+        if line["candidate"] == candidate and line["row"] in by_row:
+            by_row[line["row"]] = replace(
+                by_row[line["row"]], score=line["score"], correct=line["score"] >= 1
+            )
     return list(by_row.values())
 
 
@@ -109,6 +117,8 @@ def _answer(candidate: str, reply: Reply, metric: str) -> Answer:
 
 def _score(metric: str, reply: Reply) -> float:
     """By the deciding metric; one that only all rows together have leaves each row right or wrong."""
+    if metric == JUDGED:
+        return 0.0
     per_item = METRICS[metric].per_item or METRICS["accuracy"].per_item
     assert per_item is not None  # noqa: S101 - accuracy has one
     return per_item(reply.prediction, [reply.row.label, *reply.row.references])
@@ -120,6 +130,8 @@ def figures(
     """Compute the metrics of a result, each with its value, 95% interval, number of rows, unit and direction."""
     if task == _TEXTS:
         return {name: _likelihood_figure(name, answers, seed) for name in _LIKELIHOODS}
+    if task == "chat":
+        return {JUDGED: _judged_figure(answers, seed)}
     return {
         metric.name: _figure(metric, answers, seed) for metric in map(METRICS.__getitem__, METRIC_NAMES[task])
     }
@@ -192,6 +204,18 @@ def _figure(metric: Metric, answers: Sequence[Answer], seed: int) -> dict[str, A
         "n": n,
         "unit": metric.unit,
         "higher_is_better": metric.higher_is_better,
+    }
+
+
+def _judged_figure(answers: Sequence[Answer], seed: int) -> dict[str, Any]:
+    scores = [answer.score for answer in answers]
+    interval = _bootstrap(lambda rows: fmean(scores[i] for i in rows), len(scores), seed, _RESAMPLES["frac"])
+    return {
+        "value": fmean(scores),
+        "ci95": list(interval),
+        "n": len(scores),
+        "unit": "frac",
+        "higher_is_better": True,
     }
 
 

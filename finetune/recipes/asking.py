@@ -22,7 +22,12 @@ from finetune.recipes.prompts import Prompts, question_of, shared_prefix
 from finetune.recipes.scoring import LabelScorer
 from finetune.spec import DatasetTask, EvaluationSpec
 
-WRITTEN_TOKENS: dict[DatasetTask, int] = {"question-answering": 64, "generation": 256, "extraction": 256}
+WRITTEN_TOKENS: dict[DatasetTask, int] = {
+    "question-answering": 64,
+    "generation": 256,
+    "extraction": 256,
+    "chat": 512,
+}
 """Longest answer where none is stated."""
 
 _ROWS_AT_ONCE = {"cpu": 8, "cuda": 32}

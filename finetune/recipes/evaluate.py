@@ -18,6 +18,7 @@ from typing import Any
 from finetune import data
 from finetune.atomic import write_text
 from finetune.columns import Row
+from finetune.errors import NothingToCompare
 from finetune.metrics import METRICS
 from finetune.models import canonical_name
 from finetune.paired import Verdict, compare_all, compare_paired, holm, items_needed, verdict
@@ -25,9 +26,10 @@ from finetune.racing import Race
 from finetune.recipes.answers import Answer, by_category, figures, speed, spending
 from finetune.recipes.contestants import Contestant, Task, failed
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
+from finetune.recipes.judging import Judge
 from finetune.recipes.loading import texts_seen_in_training
 from finetune.recipes.report import render_report
-from finetune.spec import Candidate, EvaluationSpec
+from finetune.spec import JUDGED, Candidate, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import BadInput, JobFailed
 
@@ -43,7 +45,8 @@ def evaluate(job: JobDir) -> None:
     """Let the candidates race, compare them, and leave the result and a report."""
     task = _task(job)
     contestants = [Contestant(job, task, index) for index in range(len(task.names))]
-    race = _race(task, contestants)
+    judge = _judge(job, task)
+    race = _race(task, contestants, judge)
     rows = [_row(contestant) for contestant in contestants]
     measured = [row["label"] for row in rows if row["stopped"] != "failed"]
     if not measured:
@@ -56,7 +59,8 @@ def evaluate(job: JobDir) -> None:
         "share_of_full_cost": sum(row["items_seen"] for row in rows) / task.total,
         "dataset": _dataset(task),
         "environment": _environment(rows),
-        "spent_usd": _spent_usd(contestants),
+        "spent_usd": _spent_usd(contestants, judge),
+        "judge": judge.summary() if judge else None,
         "report": str(report),
     }
     write_text(report, render_report(result, answers))
@@ -91,7 +95,7 @@ def _task(job: JobDir) -> Task:
 
 
 def _is_race(spec: EvaluationSpec, metric: str, n_rows: int) -> bool:
-    has_item_scores = metric in METRICS and METRICS[metric].per_item is not None
+    has_item_scores = metric == JUDGED or (metric in METRICS and METRICS[metric].per_item is not None)
     return not spec.full and len(spec.candidates) > 1 and n_rows >= _SHORTEST_RACE and has_item_scores
 
 
@@ -107,7 +111,7 @@ def _batches(task: Task) -> Iterator[tuple[Row, ...]]:
         start, size = start + size, round(size * _GROWTH)
 
 
-def _race(task: Task, contestants: Sequence[Contestant]) -> Race | None:
+def _race(task: Task, contestants: Sequence[Contestant], judge: Judge | None) -> Race | None:
     """Have the candidates answer until the race is over; None where there was no race, only one lap for all."""
     race: Race | None = None
     started_s = time.monotonic()
@@ -117,13 +121,13 @@ def _race(task: Task, contestants: Sequence[Contestant]) -> Race | None:
     for batch in _batches(task):
         if _is_late(task, started_s) and race is not None:
             break
-        if _is_too_dear(task, contestants, batch):
-            contestants[0].job.note(_budget_spent(_spent_usd(contestants) or 0.0))
+        if _is_too_dear(task, contestants, judge, batch):
+            contestants[0].job.note(_budget_spent(_spent_usd(contestants, judge) or 0.0))
             break
-        _ask(task, contestants, batch, is_last=not is_race and batch[-1] == task.rows[-1])
+        _ask(task, contestants, judge, batch, is_last=not is_race and batch[-1] == task.rows[-1])
         if is_race:
             race = race or _started(task, contestants)
-            _step(race, contestants, batch)
+            _step(race, contestants, batch, stays=judge.baseline if judge else None)
             if race.is_over:
                 break
     for contestant in contestants:
@@ -133,13 +137,36 @@ def _race(task: Task, contestants: Sequence[Contestant]) -> Race | None:
     return race
 
 
-def _ask(task: Task, contestants: Sequence[Contestant], batch: Sequence[Row], *, is_last: bool) -> None:
-    """Have all that are still in answer a batch."""
-    for contestant in contestants:
-        if not contestant.is_out:
-            contestant.answer(batch, _done(contestants, task))
-            contestant.makes_room()
+def _ask(
+    task: Task, contestants: Sequence[Contestant], judge: Judge | None, batch: Sequence[Row], *, is_last: bool
+) -> None:
+    """Have all that are still in answer a batch, and the judge look at it."""
+    asked = [contestant for contestant in contestants if not contestant.is_out]
+    for contestant in asked:
+        contestant.answer(batch, _done(contestants, task))
+        contestant.makes_room()
+        if judge is None:
             _settle(contestant, is_last=is_last)
+    if judge is not None:
+        answers = {contestant.name: contestant.answers for contestant in asked if contestant.failure is None}
+        if judge.baseline is not None and contestants[0].failure is not None:
+            raise _no_baseline(contestants[0].name, contestants[0].failure)
+        if answers:
+            judge.see(batch, answers)
+        for contestant in asked:
+            _settle(contestant, is_last=is_last)
+
+
+def _judge(job: JobDir, task: Task) -> Judge | None:
+    """The judge, who compares with the references where there are some, else with the first candidate."""
+    if task.spec.judge is None:
+        return None
+    has_references = all(row.label for row in task.rows)
+    if not has_references and len(task.names) == 1:
+        raise NothingToCompare(task.spec.dataset.name)
+    if not has_references and task.shots:
+        raise _nothing_to_show(task.spec.dataset.name)
+    return Judge(job, task.spec, task.spec.judge, None if has_references else task.names[0])
 
 
 def _started(task: Task, contestants: Sequence[Contestant]) -> Race:
@@ -147,8 +174,11 @@ def _started(task: Task, contestants: Sequence[Contestant]) -> Race:
     return Race(names or [task.names[0]], len(task.rows), alpha=task.spec.alpha, delta=task.spec.delta)
 
 
-def _step(race: Race, contestants: Sequence[Contestant], batch: Sequence[Row]) -> None:
-    """Show the race the scores of a batch, and take out who cannot win any more."""
+def _step(race: Race, contestants: Sequence[Contestant], batch: Sequence[Row], *, stays: str | None) -> None:
+    """Show the race the scores of a batch, and take out who cannot win any more.
+
+    `stays`: the one whom a judge compares the others with is asked to the end.
+    """
     by_name = {contestant.name: contestant for contestant in contestants}
     for name in race.remaining:
         if by_name[name].failure is not None:
@@ -159,7 +189,8 @@ def _step(race: Race, contestants: Sequence[Contestant], batch: Sequence[Row]) -
     # A row that a candidate cannot read is one that it gets wrong.
     lost = race.see({name: [of_one.get(row.id, 0.0) for row in batch] for name, of_one in scores.items()})
     for name in lost:
-        _leave(by_name[name], "eliminated")
+        if name != stays:
+            _leave(by_name[name], "eliminated")
 
 
 def _settle(contestant: Contestant, *, is_last: bool) -> None:
@@ -197,24 +228,27 @@ def _is_late(task: Task, started_s: float) -> bool:
     return limit is not None and time.monotonic() - started_s > 60 * limit
 
 
-def _is_too_dear(task: Task, contestants: Sequence[Contestant], batch: Sequence[Row]) -> bool:
+def _is_too_dear(
+    task: Task, contestants: Sequence[Contestant], judge: Judge | None, batch: Sequence[Row]
+) -> bool:
     """Whether the batch would likely bring the cost above the budget; the first one is always asked."""
     if task.spec.max_usd is None:
         return False
-    expected_usd = 0.0
+    expected_usd = (judge.spent_usd or 0.0) if judge else 0.0
     for contestant in contestants:
         answers = contestant.answers
         known = {answer.row for answer in answers}
         left = 0 if contestant.is_out else sum(row.id not in known for row in batch)
         usd = sum(answer.usd or 0.0 for answer in answers)
-        expected_usd += usd + left * usd / max(1, len(answers))
+        expected_usd += usd + left * (usd / max(1, len(answers)) + (judge.usd_per_row if judge else 0.0))
     return expected_usd > task.spec.max_usd
 
 
-def _spent_usd(contestants: Sequence[Contestant]) -> float | None:
-    """What hosted candidates cost together; None where nobody was hosted, or a price is unknown."""
+def _spent_usd(contestants: Sequence[Contestant], judge: Judge | None) -> float | None:
+    """What hosted models cost together; None where nobody was hosted, or a price is unknown."""
     hosted = [c for c in contestants if c.task.spec.candidates[c.index].is_hosted]
     each = [spending(contestant.answers)["usd"] for contestant in hosted]
+    each += [judge.spent_usd] if judge else []
     return sum(each) if each and None not in each else None
 
 
@@ -391,6 +425,24 @@ def _left_out(left_out: int, rows: int) -> Bilingual:
     return Bilingual(
         en=f"{left_out} of {rows} rows are left out for all candidates: an adapter was trained on them.",
         zh=f"{rows} 行中有 {left_out} 行曾用于训练适配器，对所有候选均不使用。",
+    )
+
+
+def _nothing_to_show(name: str) -> BadInput:
+    return BadInput(
+        Bilingual(
+            en=f"{name} has no answers that --examples could show. Leave --examples out, or add a column `reference`.",
+            zh=f"{name} 没有可供 --examples 展示的答案。请去掉 --examples，或增加 `reference` 列。",
+        )
+    )
+
+
+def _no_baseline(name: str, reason: Bilingual) -> JobFailed:
+    return JobFailed(
+        Bilingual(
+            en=f"The judge compares all with {name}, the first candidate, which failed. {reason.en}",
+            zh=f"裁判把所有候选与第一个候选 {name} 比较，而它失败了。{reason.zh}",
+        )
     )
 
 

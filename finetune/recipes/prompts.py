@@ -28,6 +28,7 @@ _ASKED: dict[DatasetTask, tuple[str, str, str]] = {
     "generation": ("Do what the user's message asks.", "Input", "Output"),
     "extraction": ("Answer with one JSON object and nothing else.", "Input", "JSON"),
     "language-modelling": ("", "", ""),
+    "chat": ("Answer the user's message.", "Message", "Answer"),
 }
 """Instruction, and how text and answer are announced to a model without a chat template."""
 

@@ -72,6 +72,7 @@ _METRIC_NAMES = {
     "json_validity": Bilingual("Valid JSON", "JSON 有效率"),
     "bits_per_byte": Bilingual("Bits per byte ↓", "每字节比特数 ↓"),
     "perplexity": Bilingual("Perplexity ↓", "困惑度 ↓"),
+    "win_rate": Bilingual("Wins", "胜率"),
 }
 _NOTES = {
     "eliminated": Bilingual("left the race: it could not be the best any more", "已退出竞速：不可能是最好的"),
@@ -144,7 +145,7 @@ def _page(result: Mapping[str, Any], answers: Mapping[str, Sequence[Answer]], la
         f'<main class="{language}" lang="{language}">'
         f"<h1>{escape(_TITLE.to(language).format(name=dataset['name']))}</h1>"
         f'<p class="small">{escape(subtitle)}</p>'
-        f'<p class="verdict">{escape(_verdict(result, language))}</p>{"".join(sections)}</main>'
+        f'<p class="verdict">{escape(_verdict(result, language))}</p>{_judge(result, language)}{"".join(sections)}</main>'
     )
 
 
@@ -158,6 +159,24 @@ def _verdict(result: Mapping[str, Any], language: Language) -> str:
         n=max(row["items_seen"] for row in result["candidates"]),
         more=_MORE.to(language).format(rows=rows) if rows else "",
     )
+
+
+_JUDGED = Bilingual(
+    "Judged by {label}, in both orders, against {against}: {calls} calls, {ties_by_order} verdicts that flipped with "
+    "the order and {unreadable} that could not be read (both count as ties), cost {cost}.",
+    "由 {label} 裁判，正反两种顺序，对照 {against}：调用 {calls} 次，{ties_by_order} 个裁决随顺序翻转、"
+    "{unreadable} 个无法识别（均按平局计），花费 {cost}。",
+)
+_REFERENCE = Bilingual("the reference", "参考答案")
+
+
+def _judge(result: Mapping[str, Any], language: Language) -> str:
+    judge = result.get("judge")
+    if judge is None:
+        return ""
+    against = _REFERENCE.to(language) if judge["against"] == "reference" else judge["against"]
+    cost = _known(judge["usd"], "${:.4f}")
+    return f"<p>{escape(_JUDGED.to(language).format(**{**judge, 'against': against, 'cost': cost}))}</p>"
 
 
 def _section(name: str, body: str, language: Language) -> str:

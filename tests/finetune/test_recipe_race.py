@@ -21,6 +21,7 @@ from finetune.recipes.scoring import LabelScorer
 from finetune.spec import METRIC_NAMES, Candidate, DatasetTask, EvaluationSpec
 from tests.finetune.recipe_runs import job_folder, lines_of, result_of, run, run_until
 from tests.finetune.test_recipe_parts import tiny_model
+from tests.openai_server import openai_server
 
 N_ROWS = 120
 COLOURS = ("red", "green", "blue")
@@ -225,3 +226,17 @@ def test_rows_longer_than_the_context_are_counted_and_left_out(tokenizer: Any) -
     asker = LabelAsker(scorer, 64)
     assert asker.fits(Row(id="1", text="short", label="red"))
     assert not asker.fits(Row(id="2", text="long " * 100, label="red"))
+
+
+def test_a_chat_of_local_models_is_scored_by_a_hosted_judge(models: list[Path], tmp_path: Path) -> None:
+    rows = [{"prompt": sentence} for sentence in SENTENCES]
+    with openai_server() as server:
+        server.says = "TIE"
+        judge = Candidate(model="openai:judge", base_url=server.url)
+        job = evaluation(tmp_path, rows, models[:2], task="chat", judge=judge, max_new_tokens=4)
+        ended = run("evaluate", job)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    result = result_of(job)
+    assert [row["metrics"]["win_rate"]["value"] for row in result["candidates"]] == [0.5, 0.5]
+    assert result["judge"]["calls"] == len(server.chats) > 0
+    assert result["spent_usd"] is None
