@@ -188,8 +188,8 @@ def _candidate_table(result: Mapping[str, Any], language: Language) -> str:
     metric = _metric(result)
     name = "准确率" if metric == "accuracy" and language == "zh" else metric
     head = Bilingual(
-        f"| candidate | {name} (95%) | tokens/s | latency p50 | peak memory |",
-        f"| 候选 | {name}（95%） | token/s | 延迟 p50 | 峰值内存 |",
+        f"| candidate | {name} (95%) | tokens/s | latency p50 | peak memory or cost |",
+        f"| 候选 | {name}（95%） | token/s | 延迟 p50 | 峰值内存或花费 |",
     )
     rows = [head.to(language), "| --- | --- | --- | --- | --- |"]
     for item in result["candidates"]:
@@ -202,9 +202,16 @@ def _candidate_table(result: Mapping[str, Any], language: Language) -> str:
         rows.append(
             f"| {label}{left.to(language) if left else ''} | {_score_text(item, metric)} "
             f"| {_number(item['tokens_per_s'], '.0f')} "
-            f"| {_number(item['latency_p50_s'], '.2f')} s | {_number(item['peak_memory_gib'], '.2f')} GiB |"
+            f"| {_number(item['latency_p50_s'], '.2f')} s | {_takes(item)} |"
         )
     return "\n".join(rows)
+
+
+def _takes(item: Mapping[str, Any]) -> str:
+    """Memory of a model that was loaded here, dollars of a hosted one."""
+    if item.get("hosted"):
+        return f"${_number(item['usd'], '.4f')}"
+    return f"{_number(item['peak_memory_gib'], '.2f')} GiB"
 
 
 def _comparison_line(item: Mapping[str, Any], language: Language) -> str:
@@ -262,6 +269,8 @@ def _method(spec: TuningSpec) -> str:
 
 
 def _candidate_name(item: Mapping[str, Any], language: Language) -> str:
+    if item.get("hosted"):
+        return str(item["label"])
     name = short_name(item["model"])
     adapter = Bilingual(" + adapter", " + 适配器").to(language) if item.get("adapter") else ""
     return f"{name}{adapter} {quantization_name(item['quantization'], language)}"

@@ -192,6 +192,8 @@ def _candidate_line(row: dict[str, Any], language: Language) -> str:
 
 def candidate_label(row: dict[str, Any]) -> str:
     """The short name that specs use too."""
+    if row.get("hosted"):
+        return str(row["label"])
     return Candidate(
         model=row["model"], quantization=row.get("quantization") or "none", adapter=row.get("adapter")
     ).label
@@ -229,7 +231,8 @@ def _next_steps(job: Job, result: dict[str, Any], language: Language) -> list[Ac
     winner = result.get("winner")
     if job.state != "succeeded" or not winner or not isinstance(job.spec, EvaluationSpec):
         return []
-    model = next((c.model for c in job.spec.candidates if winner in (c.label, c.model)), None)
+    local = [candidate for candidate in job.spec.candidates if not candidate.is_hosted]
+    model = next((c.model for c in local if winner in (c.label, c.model)), None)
     if model is None:
         return []
     value = {"model": model, "dataset": job.spec.dataset.name}

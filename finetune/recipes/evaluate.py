@@ -22,6 +22,7 @@ from finetune.errors import NothingToCompare
 from finetune.metrics import METRICS
 from finetune.models import canonical_name
 from finetune.paired import Verdict, compare_all, compare_paired, holm, items_needed, verdict
+from finetune.providers import hosted_name
 from finetune.racing import Race
 from finetune.recipes.answers import Answer, by_category, figures, speed, spending
 from finetune.recipes.contestants import Contestant, Task, failed
@@ -291,6 +292,8 @@ def _describe(contestant: Contestant, stopped: str) -> dict[str, Any]:
         "reason_zh": None,
         "stopped": stopped,
     }
+    if name := hosted_name(candidate.model):
+        row["hosted"] = {**asdict(name), "base_url": candidate.base_url}
     if contestant.failure is not None:
         return {**row, **failed(contestant.failure)}
     measured = {name: value for name, value in contestant.measured.items() if name != "too_long"}

@@ -197,11 +197,6 @@ class HostedCandidate:
         price = self._api.price
         return {
             "model": measured_as(self._candidate, self._context.home),
-            "hosted": {
-                "provider": self._api.name.provider,
-                "model": self._api.name.model,
-                "base_url": self._candidate.base_url,
-            },
             "input_usd_per_mtok": price.input_usd_per_mtok if price else None,
             "output_usd_per_mtok": price.output_usd_per_mtok if price else None,
             "price_source": f"{price.source.name}, {price.date}" if price else None,
