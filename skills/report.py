@@ -187,9 +187,10 @@ def _metric(result: Mapping[str, Any]) -> str:
 def _candidate_table(result: Mapping[str, Any], language: Language) -> str:
     metric = _metric(result)
     name = "准确率" if metric == "accuracy" and language == "zh" else metric
+    cost = Bilingual(" or cost", "或花费") if any(row.get("hosted") for row in result["candidates"]) else None
     head = Bilingual(
-        f"| candidate | {name} (95%) | tokens/s | latency p50 | peak memory or cost |",
-        f"| 候选 | {name}（95%） | token/s | 延迟 p50 | 峰值内存或花费 |",
+        f"| candidate | {name} (95%) | tokens/s | latency p50 | peak memory{cost.en if cost else ''} |",
+        f"| 候选 | {name}（95%） | token/s | 延迟 p50 | 峰值内存{cost.zh if cost else ''} |",
     )
     rows = [head.to(language), "| --- | --- | --- | --- | --- |"]
     for item in result["candidates"]:

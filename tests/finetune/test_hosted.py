@@ -315,8 +315,7 @@ def test_hosted_candidates_race_and_their_cost_is_in_the_result(server: Server, 
     (tmp_path / "team.yaml").write_text(
         "prices: [{model: 'openai:right', input_usd_per_mtok: 1, output_usd_per_mtok: 10}]"
     )
-    names = ["openai:right", "openai:half", "openai:gone@"]
-    candidates = [candidate(server, name) for name in names[:2]]
+    candidates = [candidate(server, name) for name in ("openai:right", "openai:half")]
     candidates.append(Candidate(model="openai:gone", base_url="http://127.0.0.1:1/v1"))
     job = job_of(tmp_path, 90, candidates)
     ended = run("evaluate", job)
@@ -330,6 +329,7 @@ def test_hosted_candidates_race_and_their_cost_is_in_the_result(server: Server, 
     assert half["latency_p95_s"] > 0
     assert (gone["stopped"], "cannot be reached" in gone["reason"]) == ("failed", True)
     assert result["spent_usd"] is None
+    assert gone["hosted"] == {"provider": "openai", "model": "gone", "base_url": "http://127.0.0.1:1/v1"}
     page = Path(result["report"]).read_text(encoding="utf-8")
     assert "$1 / $10 a million tokens" in page
     assert "its price is unknown" in page
