@@ -404,3 +404,26 @@ def _no_client(name: HostedName) -> BadInput:
             "请在启动命令或机器人的环境中设置；已在运行的 worker 需要重新启动。",
         )
     )
+
+
+def no_tokens(candidate: Candidate) -> JobFailed:
+    """A budget was given, and nobody tells what an answer takes."""
+    return JobFailed(
+        Bilingual(
+            en=f"The API of {candidate.address} does not tell how many tokens an answer took, so --max-usd cannot be "
+            "kept. Leave --max-usd out.",
+            zh=f"{candidate.address} 的接口不返回 token 用量，无法遵守 --max-usd。请去掉 --max-usd。",
+        )
+    )
+
+
+def no_price(candidate: Candidate) -> BadInput:
+    """A budget was given, and what an answer costs is unknown."""
+    return BadInput(
+        Bilingual(
+            en=f"The price of {candidate.address} is unknown, so --max-usd cannot be kept. State it in team.yaml under "
+            "prices, or leave --max-usd out.",
+            zh=f"不知道 {candidate.address} 的价格，无法遵守 --max-usd。请在 team.yaml 的 prices 中写明，"
+            "或去掉 --max-usd。",
+        )
+    )

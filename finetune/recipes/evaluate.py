@@ -149,11 +149,10 @@ def _ask(
         if judge is None:
             _settle(contestant, is_last=is_last)
     if judge is not None:
-        answers = {contestant.name: contestant.answers for contestant in asked if contestant.failure is None}
+        answers = {c.name: c.answers for c in contestants if c.failure is None}
         if judge.baseline is not None and contestants[0].failure is not None:
             raise _no_baseline(contestants[0].name, contestants[0].failure)
-        if answers:
-            judge.see(batch, answers)
+        judge.see(batch, answers)
         for contestant in asked:
             _settle(contestant, is_last=is_last)
 

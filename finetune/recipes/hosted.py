@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from finetune.columns import Row
-from finetune.recipes.api import Api, Messages, NotAnswered, Said, measured_as, price_of
+from finetune.recipes.api import Api, Messages, NotAnswered, Said, measured_as, no_price, no_tokens, price_of
 from finetune.recipes.asking import Problem, Reply
 from finetune.recipes.job_dir import Context
 from finetune.recipes.prompts import Shots, instruction_for, question_of
@@ -113,7 +113,7 @@ class HostedAsker:
         if isinstance(said, NotAnswered):
             return Reply(row=row, prediction="", tokens=0, busy_s=busy_s, problem="failed")
         if self._has_budget and said.usd is None and not said.is_refused:
-            raise _no_tokens(self._api.candidate)
+            raise no_tokens(self._api.candidate)
         prediction, problem = self._prediction(row, said)
         return Reply(
             row=row,
@@ -184,19 +184,20 @@ class HostedCandidate:
     def __init__(self, candidate: Candidate, spec: EvaluationSpec, shots: Shots, context: Context) -> None:
         if spec.dataset.task == "language-modelling":
             raise _no_likelihoods(candidate)
-        self._candidate, self._spec, self._context = candidate, spec, context
+        self._spec = spec
         price = price_of(candidate, context.home)
         if spec.max_usd is not None and price is None:
-            raise _no_price(candidate)
+            raise no_price(candidate)
         self._api = Api(candidate, price, max_tokens=spec.max_new_tokens or MAX_NEW_TOKENS)
         self._api.open()
+        self._name = measured_as(candidate, context.home)
         self.asker = HostedAsker(self._api, spec, shots)
 
     def measured(self) -> dict[str, Any]:
         """The part of a result's row that is known without its answers; there are no weights to speak of."""
         price = self._api.price
         return {
-            "model": measured_as(self._candidate, self._context.home),
+            "model": self._name,
             "input_usd_per_mtok": price.input_usd_per_mtok if price else None,
             "output_usd_per_mtok": price.output_usd_per_mtok if price else None,
             "price_source": f"{price.source.name}, {price.date}" if price else None,
@@ -231,26 +232,5 @@ def _no_likelihoods(candidate: Candidate) -> BadInput:
             en=f"{candidate.label} cannot be measured on language modelling: its API does not tell how likely a text "
             "is. Leave it out, or use a task with right answers.",
             zh=f"{candidate.label} 无法做语言建模评测：其接口不提供文本的概率。请去掉它，或换用有正确答案的任务。",
-        )
-    )
-
-
-def _no_tokens(candidate: Candidate) -> JobFailed:
-    return JobFailed(
-        Bilingual(
-            en=f"The API of {candidate.address} does not tell how many tokens an answer took, so --max-usd cannot be "
-            "kept. Leave --max-usd out.",
-            zh=f"{candidate.address} 的接口不返回 token 用量，无法遵守 --max-usd。请去掉 --max-usd。",
-        )
-    )
-
-
-def _no_price(candidate: Candidate) -> BadInput:
-    return BadInput(
-        Bilingual(
-            en=f"The price of {candidate.address} is unknown, so --max-usd cannot be kept. State it in team.yaml under "
-            "prices, or leave --max-usd out.",
-            zh=f"不知道 {candidate.address} 的价格，无法遵守 --max-usd。请在 team.yaml 的 prices 中写明，"
-            "或去掉 --max-usd。",
         )
     )

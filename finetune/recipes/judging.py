@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from finetune.columns import Row
 from finetune.recipes.answers import VERDICTS, Answer
-from finetune.recipes.api import Api, Messages, NotAnswered, price_of
+from finetune.recipes.api import Api, Messages, NotAnswered, no_price, no_tokens, price_of
 from finetune.recipes.job_dir import JobDir, append_line, end_torn_line, read_lines
 from finetune.spec import Candidate, EvaluationSpec
 from index.bilingual import Bilingual
@@ -82,11 +82,12 @@ class Judge:
         """`baseline`: the candidate that the others are compared with; None compares with references."""
         price = price_of(judge, job.context.home)
         if spec.max_usd is not None and price is None:
-            raise _no_price(judge)
+            raise no_price(judge)
         self._job, self._candidate, self.baseline = job, judge, baseline
         self._api = Api(judge, price, max_tokens=_MAX_NEW_TOKENS)
         self._api.open()
-        self._failures = 0
+        self._failures, self._has_answered = 0, False
+        self._has_budget = spec.max_usd is not None
 
     @property
     def spent_usd(self) -> float | None:
@@ -164,10 +165,13 @@ class Judge:
             said = self._api.say(asked(message, a, b))
         except NotAnswered as failure:
             self._failures += 1
-            if failure.is_hopeless or failure.is_unreachable or self._failures >= _MOST_FAILURES:
+            is_dead = failure.is_unreachable and not self._has_answered
+            if failure.is_hopeless or is_dead or self._failures >= _MOST_FAILURES:
                 raise _dead(self._candidate, failure.reason) from None
             return _Opinion(choice=None, usd=0.0, is_failed=True)
-        self._failures = 0
+        self._failures, self._has_answered = 0, True
+        if self._has_budget and said.usd is None:
+            raise no_tokens(self._candidate)
         return _Opinion(choice=choice_in(said.text), usd=said.usd)
 
 
@@ -217,16 +221,5 @@ def _dead(judge: Candidate, reason: Bilingual) -> JobFailed:
         Bilingual(
             en=f"The judge {judge.label} gives no verdicts. {reason.en}",
             zh=f"裁判模型 {judge.label} 没有给出裁决。{reason.zh}",
-        )
-    )
-
-
-def _no_price(judge: Candidate) -> JobFailed:
-    return JobFailed(
-        Bilingual(
-            en=f"The price of the judge {judge.address} is unknown, so --max-usd cannot be kept. State it in team.yaml "
-            "under prices, or leave --max-usd out.",
-            zh=f"不知道裁判模型 {judge.address} 的价格，无法遵守 --max-usd。请在 team.yaml 的 prices 中写明，"
-            "或去掉 --max-usd。",
         )
     )

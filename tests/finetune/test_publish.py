@@ -64,6 +64,18 @@ def rows(job: Job, result: dict[str, Any]) -> list[Measurement]:
     return measurements_of(job, result, at_utc=NOW)
 
 
+def test_a_row_names_the_device_of_its_own_candidate() -> None:
+    hosted = candidate(model="openai/gpt-4.1-mini", environment={"device": "API of openai"})
+    local, asked = rows(evaluation_job(), evaluated(candidate(), hosted))
+    assert (local.device, asked.device) == ("NVIDIA H200", "API of openai")
+
+
+def test_wins_against_another_candidate_are_not_evidence_and_those_against_references_are() -> None:
+    result = evaluated(candidate())
+    assert rows(evaluation_job(), result | {"judge": {"against": "small"}}) == []
+    assert len(rows(evaluation_job(), result | {"judge": {"against": "reference"}})) == 1
+
+
 def test_a_candidate_becomes_a_row_with_all_that_is_needed_to_trust_it() -> None:
     assert rows(evaluation_job(), evaluated(candidate())) == [
         Measurement(

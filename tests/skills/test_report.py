@@ -114,3 +114,24 @@ def test_progress_names_the_stage_in_the_readers_language() -> None:
     )
     assert event_line(event, "en") == "#7 scoring the base 25%"
     assert event_line(event, "zh") == "#7 评测基础模型 25%"
+
+
+def test_a_hosted_model_is_named_as_it_was_asked_and_shows_what_it_cost() -> None:
+    hosted = candidate(
+        "none",
+        0.7,
+        label="openai:gpt-4.1-mini",
+        hosted={"provider": "openai", "model": "gpt-4.1-mini", "base_url": None},
+        usd=0.0123,
+        peak_memory_gib=None,
+    )
+    text = result_markdown(job(), evaluation(hosted, candidate("int8", 0.6)), "en")
+    assert "| openai:gpt-4.1-mini | 0.70 (0.65–0.75, n=200) | 90 | 0.50 s | $0.0123 |" in text
+    assert "peak memory or cost" in text
+
+
+def test_who_judged_is_said_and_wins_against_a_candidate_are_not_promised_to_recommendations() -> None:
+    judge = {"label": "openai:gpt-4.1", "against": "SmolLM2 int8", "calls": 90, "usd": 0.5}
+    text = result_markdown(job(), {**evaluation(candidate("none", 0.7)), "judge": judge}, "en")
+    assert "Judged by openai:gpt-4.1 against SmolLM2 int8, in both orders: 90 calls, $0.5000." in text
+    assert "next recommendation" not in text
