@@ -40,6 +40,8 @@ class ModelLocation:
     path: Path | None = None
     """The GGUF file when embedded, the folder with the files when here, None while only on the hub."""
     licence: str | None = None
+    revision: str | None = None
+    """The hub's commit; None where the files themselves must tell."""
 
 
 def resolve(name: str) -> ModelLocation:
@@ -148,7 +150,8 @@ def _in_cache(name: str) -> ModelLocation | None:
     folder = Path(config).parent
     if not any(folder.glob("*.safetensors")):
         return None
-    return ModelLocation(id=name, kind="cache", path=folder, licence=_licence_in_card(folder / "README.md"))
+    licence = _licence_in_card(folder / "README.md")
+    return ModelLocation(id=name, kind="cache", path=folder, licence=licence, revision=folder.name)
 
 
 def _on_hub(name: str) -> ModelLocation:
@@ -171,7 +174,8 @@ def _on_hub(name: str) -> ModelLocation:
             )
         )
     licence = info.card_data.get("license") if info.card_data else None
-    return ModelLocation(id=name, kind="hub", licence=licence if isinstance(licence, str) else None)
+    named = licence if isinstance(licence, str) else None
+    return ModelLocation(id=name, kind="hub", licence=named, revision=info.sha)
 
 
 def _not_found(name: str, *, en: str, zh: str) -> Bilingual:

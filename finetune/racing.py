@@ -9,6 +9,8 @@ good as j, a gambler who stakes a share of the capital on j scoring higher on th
 to gain, whenever the game ends: capital of 1/alpha has a chance of at most alpha (Ville). Against the claim
 "i is the best" the capital is the mean over its rivals j, each played with several shares at once. So the best
 candidate is dropped with a chance of at most alpha, however often one looks.
+
+Rows that come in groups are raced group by group: each is one step (`Steps`), so that all of this holds for groups.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.clusters import Codes, group_totals
 from finetune.paired import Verdict, compare_all, items_needed, verdict
 
 ALPHA = 0.05
@@ -166,6 +169,43 @@ class Race:
         return verdict([pair for (a, _), pair in pairs.items() if a == self.leader], delta=self.delta)
 
 
+class Steps:
+    """What a race takes in as one step: a row, or all rows of a group, since these are not independent.
+
+    A group scores the sum over its rows, as a share of the size of the largest group. So bets are on the mean over
+    rows, the figure that is reported, and scores stay between 0 and 1.
+    """
+
+    def __init__(self, n_rows: int, groups: Codes | None) -> None:
+        """`groups`: numbered in the order in which they are raced, the rows of each together."""
+        self._n_rows = n_rows
+        self._codes = np.arange(n_rows) if groups is None else groups
+        self.sizes = np.bincount(self._codes)
+        self._largest = int(self.sizes.max())
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def delta(self, delta: float) -> float:
+        """A difference of means over rows as one of means over steps."""
+        return delta * self._n_rows / (self._largest * len(self))
+
+    def scores(self, rows: Sequence[float], *, first: int) -> list[float]:
+        """The steps that the next rows make; `first` is the number of the first of these steps."""
+        start = int(self.sizes[:first].sum())
+        codes = self._codes[start : start + len(rows)] - first
+        found: list[float] = (group_totals(np.asarray(rows, dtype=float), codes) / self._largest).tolist()
+        return found
+
+    def rows(self, steps: int) -> int:
+        """How many rows the first steps are."""
+        return int(self.sizes[:steps].sum())
+
+    def mean_of_rows(self, mean: float, steps: int) -> float:
+        """The mean over the rows of the first steps, from the mean over these steps."""
+        return mean * steps * self._largest / max(1, self.rows(steps))
+
+
 class _Bets:
     """Capital [i, j, share] of gamblers who hold that j scores higher than i, in logarithms."""
 
@@ -254,26 +294,42 @@ def replay(
     delta: float = DELTA,
     seed: int = 0,
     batch: int | None = None,
+    groups: Codes | None = None,
 ) -> RaceResult:
     """Race candidates whose scores on all items are known, each from 0 to 1, items in seeded random order.
 
-    `batch`: items between two looks; None is a fiftieth of all.
+    `batch`: items, or groups, between two looks; None is a fiftieth of all.
     """
     names, scores = tuple(outcomes), np.asarray(list(outcomes.values()), dtype=float)
     n_items = scores.shape[1]
-    order = np.random.default_rng(seed).permutation(n_items)
-    step = batch or max(1, n_items // 50)
-    race = Race(names, n_items, alpha=alpha, delta=delta)
+    order, codes = _order(n_items, groups, seed)
+    steps = Steps(n_items, codes)
+    size = batch or max(1, len(steps) // 50)
+    race = Race(names, len(steps), alpha=alpha, delta=steps.delta(delta))
     while not race.is_over:
-        items = order[race.items_seen : race.items_seen + step]
-        race.see({name: scores[names.index(name), items].tolist() for name in race.remaining})
+        first = race.items_seen
+        items = order[steps.rows(first) : steps.rows(first + size)]
+        given = {name: scores[names.index(name), items].tolist() for name in race.remaining}
+        race.see({name: steps.scores(of_one, first=first) for name, of_one in given.items()})
+    items_used = {name: steps.rows(used) for name, used in race.items_used.items()}
+    more = race.more_items_needed
     return RaceResult(
         winner=race.leader if race.verdict == "winner" else None,
         leader=race.leader,
         verdict=race.verdict,
         remaining=tuple(race.remaining),
-        items_used=race.items_used,
-        means=race.means,
-        share_of_full_cost=sum(race.items_used.values()) / (len(names) * n_items),
-        more_items_needed=race.more_items_needed,
+        items_used=items_used,
+        means={name: steps.mean_of_rows(race.means[name], race.items_used[name]) for name in names},
+        share_of_full_cost=sum(items_used.values()) / (len(names) * n_items),
+        more_items_needed=None if more is None else round(more * n_items / len(steps)),
     )
+
+
+def _order(n_items: int, groups: Codes | None, seed: int) -> tuple[NDArray[np.intp], Codes | None]:
+    """Items in random order, whole groups together, and the groups numbered in that order."""
+    chance = np.random.default_rng(seed)
+    if groups is None:
+        return chance.permutation(n_items), None
+    number = chance.permutation(int(groups.max()) + 1)[groups]
+    order = np.argsort(number, kind="stable")
+    return order, number[order]

@@ -165,8 +165,9 @@ class EvaluationSpec(BaseModel):
     """Let every candidate answer every row, also when it cannot win any more."""
     alpha: float = Field(default=0.05, gt=0, le=0.5)
     """Chance of dropping the best candidate at most."""
-    delta: float = Field(default=0.01, ge=0, lt=1)
-    """A difference, on a scale of 0 to 1, that is too small to matter."""
+    delta: float | None = Field(default=None, ge=0, lt=1)
+    """A difference, on a scale of 0 to 1, that is too small to matter; None: 0.01 in a race that stops early, else
+    0.05."""
     max_minutes: float | None = Field(default=None, gt=0)
     """No new batch of rows is begun after so long."""
     max_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -179,6 +180,8 @@ class EvaluationSpec(BaseModel):
     """So many rows are shown, with their answers, before the question; they are not scored."""
     max_new_tokens: int | None = Field(default=None, ge=1, le=32_768)
     """Longest answer that a model may write; None takes what suits the task."""
+    fresh: bool = False
+    """Ask everything anew, also what was answered in an earlier job."""
 
     @model_validator(mode="after")
     def _has_the_judge_that_it_needs(self) -> Self:

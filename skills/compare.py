@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.paired import PairedComparison, compare_all, items_needed, verdict
+from finetune.comparison import DELTA, Comparison, ItemScore, Measure, conclude
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput
 from skills import wording
@@ -15,13 +15,12 @@ from skills.clarify import ask
 from skills.conversation.answer import Answer
 from skills.conversation.request import Request
 from skills.desk import Desk
-from skills.outcomes import read_outcomes
+from skills.outcomes import Outcomes, read_outcomes
 from skills.ranking.rank import Option
 from skills.ranking.shortlist import Shortlist
 from skills.recommend import refuse_unknown, shortlist_answer, shortlist_for
 from skills.skill import Skill
 
-_INDISTINGUISHABLE = 0.02
 _COMPARED = 4
 WHICH = Bilingual("Which models should I compare? Name two or more.", "比较哪几个模型？请至少说出两个名字。")
 
@@ -75,38 +74,65 @@ def _gib(first: Option, other: Option) -> float:
 def compare_results(paths: Sequence[Path], *, metric: str | None = None) -> dict[str, Any]:
     """Compare every pair of candidates of finished evaluations on the rows that all of them answered.
 
-    Also of logs that lm-evaluation-harness keeps, by `metric`, and of tables of outcomes.
+    Also of logs that lm-evaluation-harness keeps, and of tables of outcomes. `metric`: another than the one that
+    decided, or that is usual.
     """
-    scores: dict[str, Mapping[str, float]] = {}
-    metrics: dict[str, None] = {}
-    for path in paths:
-        found = read_outcomes(path, metric=metric)
-        metrics[found.metric] = None
-        for name, items in found.by_candidate.items():
-            scores[name if name not in scores else f"{name} ({path.name})"] = items
-    if len(metrics) > 1:
-        raise _several_metrics(list(metrics))
-    shared = sorted(set.intersection(*(set(items) for items in scores.values()))) if scores else []
-    if len(scores) < 2 or len(shared) < 2:
-        raise _nothing_to_pair(len(scores), len(shared))
-    rows = {name: [items[row] for row in shared] for name, items in scores.items()}
-    pairs = compare_all(rows)
-    leader = max(rows, key=lambda name: sum(rows[name]))
-    against = {b: item for (a, b), item in pairs.items() if a == leader}
-    said = verdict(list(against.values()), delta=_INDISTINGUISHABLE)
-    needed = [items_needed([x - y for x, y in zip(rows[leader], rows[b], strict=True)]) for b in against]
-    known = [number for number in needed if number is not None]
+    found = [(path, read_outcomes(path, metric=metric)) for path in paths]
+    measures = {(one.measure.name if one.measure else one.metric): one for _, one in found}
+    if len(measures) > 1:
+        raise _several_metrics(list(measures))
+    answers: dict[str, Sequence[ItemScore]] = {}
+    for path, outcomes in found:
+        for name, of_one in (outcomes.answers or _without_answers(outcomes)).items():
+            answers[name if name not in answers else f"{name} ({path.name})"] = of_one
+    shared = (
+        set.intersection(*({item.row for item in of_one} for of_one in answers.values()))
+        if answers
+        else set()
+    )
+    if len(answers) < 2 or len(shared) < 2:
+        raise _nothing_to_pair(len(answers), len(shared))
+    _refuse_other_rows(answers)
+    comparison = Comparison(answers, next(iter(measures.values())).measure or _given(found[0][1]))
+    every = set().union(*({item.row for item in of_one} for of_one in answers.values()))
     return {
         "rows": len(shared),
-        "metric": next(iter(metrics)),
-        "means": {name: sum(of_one) / len(shared) for name, of_one in rows.items()},
-        "comparisons": [_as_json(a, b, item, next(iter(metrics))) for (a, b), item in pairs.items()],
-        "winner": leader if said == "winner" else None,
-        "verdict": said,
-        "more_rows_needed": (
-            max(0, max(known) - len(shared)) if said == "insufficient" and len(known) == len(needed) else None
-        ),
+        "rows_left_out": len(every) - len(shared),
+        "means": comparison.values(),
+        **conclude(comparison, delta_frac=DELTA),
     }
+
+
+def _without_answers(outcomes: Outcomes) -> dict[str, list[ItemScore]]:
+    """Scores that came alone."""
+    return {
+        name: [ItemScore(row=row, score=score) for row, score in items.items()]
+        for name, items in outcomes.by_candidate.items()
+    }
+
+
+def _given(outcomes: Outcomes) -> Measure:
+    """The mean of scores that came alone, in their own direction and scale."""
+    low, high = outcomes.scale
+    is_share, up = (low, high) == (0.0, 1.0), outcomes.higher_is_better
+    return Measure(
+        name=outcomes.metric, unit="frac" if is_share else "points", higher_is_better=up, span=high - low
+    )
+
+
+def _refuse_other_rows(answers: Mapping[str, Sequence[ItemScore]]) -> None:
+    """Rows are paired by their ids: where what is right differs, they are of different data sets."""
+    right: dict[str, str] = {}
+    for item in (item for of_one in answers.values() for item in of_one):
+        if right.setdefault(item.row, item.label) != item.label:
+            raise BadInput(
+                Bilingual(
+                    f"These results are of different data sets: row {item.row} is {right[item.row]!r} in one and "
+                    f"{item.label!r} in another. Compare evaluations of the same rows.",
+                    f"这些结果来自不同的数据集：第 {item.row} 行一处为 {right[item.row]!r}，另一处为 {item.label!r}。"
+                    "请比较同一批数据上的评测。",
+                )
+            )
 
 
 def _nothing_to_pair(candidates: int, rows: int) -> BadInput:
@@ -127,19 +153,6 @@ def _several_metrics(metrics: Sequence[str]) -> BadInput:
             f"这些结果使用了不同的指标（{'、'.join(metrics)}）。请用 --metric 指定其中一个。",
         )
     )
-
-
-def _as_json(a: str, b: str, item: PairedComparison, metric: str) -> dict[str, Any]:
-    return {
-        "a": a,
-        "b": b,
-        "metric": metric,
-        "difference": item.difference,
-        "ci95": list(item.ci95),
-        "p_value": item.p_value,
-        "method": item.method,
-        "n": item.n,
-    }
 
 
 SKILL = Skill(

@@ -1,24 +1,24 @@
 """Files with what candidates scored item by item -> scores that can be paired.
 
 Three kinds are read: the items.jsonl of our evaluations, the samples_*.jsonl that lm-evaluation-harness
-writes with --log_samples, and a table with a row per model and a column per item.
+writes with --log_samples, and tables (outcome_tables.py).
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from finetune.comparison import ItemScore, Measure, measure_of, metric_of_rows
+from finetune.spec import METRIC_NAMES
 from index.bilingual import Bilingual
 from index.errors import BadInput
+from skills.outcome_tables import bad, read_scores
 
-_HEADER_CELLS = ("", "model", "candidate", "name", "模型", "候选")
 _PREFERRED_METRICS = (
     "acc",
     "exact_match",
@@ -31,16 +31,43 @@ _PREFERRED_METRICS = (
     "rouge1",
     "rougeL",
 )
+_LOWER_IS_BETTER = frozenset(
+    {"bits_per_byte", "perplexity", "word_perplexity", "byte_perplexity", "loss", "ter", "wer", "cer"}
+    | {"mse", "mae", "brier_score"}
+)
+_KEPT = ("group", "label", "references", "prediction", "log_likelihood", "tokens", "utf8_bytes")
+_PERCENT_FROM = 10
+"""Scores up to 100 are percents where one is higher than a mark from 1 to 10 could be."""
 _MAX_BYTES = 500 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Scores of candidates by item; higher is better."""
+    """Scores of candidates by item."""
 
     metric: str
+    """What single items are scored by."""
     by_candidate: Mapping[str, Mapping[str, float]]
     """Candidate -> item -> score."""
+    higher_is_better: bool = True
+    answers: Mapping[str, Sequence[ItemScore]] | None = None
+    """Of our own evaluations: the answers, so that a metric of all rows can be compared."""
+    measure: Measure | None = None
+    """Of our own evaluations: the metric that decides."""
+
+    @property
+    def groups(self) -> dict[str, str | None]:
+        """Item -> its group, where rows are known to come in groups."""
+        return {item.row: item.group for of_one in (self.answers or {}).values() for item in of_one}
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """What is 0 and what is 1: as they are for shares, percents, else the lowest and the highest score."""
+        scores = [score for items in self.by_candidate.values() for score in items.values()]
+        low, high = min(scores), max(scores)
+        if low >= 0 and (high <= 1 or _PERCENT_FROM < high <= 100):
+            return (0.0, 1.0) if high <= 1 else (0.0, 100.0)
+        return low, high
 
 
 def read_outcomes(path: Path, *, metric: str | None = None) -> Outcomes:
@@ -53,7 +80,7 @@ def read_outcomes(path: Path, *, metric: str | None = None) -> Outcomes:
         return _harness_samples(files, metric)
     if path.suffix.casefold() in {".csv", ".tsv"}:
         return read_table(path)
-    return _own_items(path)
+    return _own_items(path, metric)
 
 
 def _files(path: Path) -> list[Path]:
@@ -76,7 +103,7 @@ def _task_of(file: Path) -> str:
 def _harness_samples(files: Sequence[Path], metric: str | None) -> Outcomes:
     lines = [(file, line) for file in files for line in _json_lines(file)]
     if not lines:
-        raise _bad(files[0], "it is empty", "文件为空")
+        raise bad(files[0], "it is empty", "文件为空")
     chosen = metric or _usual_metric(files[0], lines[0][1])
     found: dict[str, dict[str, float]] = {}
     for file, line in lines:
@@ -87,7 +114,7 @@ def _harness_samples(files: Sequence[Path], metric: str | None) -> Outcomes:
         # Several filters score one answer: the first that is logged counts.
         item = f"{_task_of(file)}/{line.get('doc_id')}/{line.get('doc_hash', '')}"
         found.setdefault(_harness_model(file), {}).setdefault(item, _number(line[chosen], file))
-    return Outcomes(metric=chosen, by_candidate=found)
+    return Outcomes(metric=chosen, by_candidate=found, higher_is_better=chosen not in _LOWER_IS_BETTER)
 
 
 def _harness_model(file: Path) -> str:
@@ -113,12 +140,14 @@ def _no_metric(file: Path, metric: str, line: Mapping[str, Any]) -> BadInput:
     )
 
 
-def _own_items(path: Path) -> Outcomes:
-    file = (path if path.is_dir() else path.parent) / "items.jsonl"
-    found: dict[str, dict[str, float]] = {}
+def _own_items(path: Path, metric: str | None) -> Outcomes:
+    folder = path if path.is_dir() else path.parent
+    found: dict[str, list[ItemScore]] = {}
     try:
-        for item in _json_lines(file):
-            found.setdefault(item["candidate"], {})[str(item["row"])] = float(item["correct"])
+        judged = _verdicts(folder / "verdicts.jsonl")
+        for line in _json_lines(folder / "items.jsonl"):
+            told = {**line, **judged.get((line["candidate"], line["row"]), {})}
+            found.setdefault(line["candidate"], []).append(_own_item(told))
     except (BadInput, KeyError, TypeError, ValueError):
         raise BadInput(
             Bilingual(
@@ -128,71 +157,55 @@ def _own_items(path: Path) -> Outcomes:
                 "或 lm-evaluation-harness 的 samples_*.jsonl。",
             )
         ) from None
-    return Outcomes(metric="accuracy", by_candidate=found)
+    measure = measure_of(_own_metric(folder, metric))
+    return Outcomes(
+        metric=metric_of_rows(measure.name),
+        by_candidate={
+            name: {item.row: measure.of_item(item) for item in items} for name, items in found.items()
+        },
+        answers=found,
+        measure=measure,
+    )
+
+
+def _own_item(line: Mapping[str, Any]) -> ItemScore:
+    """An answer as our evaluations keep it; those of before scores were kept are right or wrong."""
+    given = {name: line[name] for name in _KEPT if line.get(name) is not None}
+    return ItemScore(row=str(line["row"]), score=float(line.get("score", line["correct"])), **given)
+
+
+def _verdicts(file: Path) -> dict[tuple[str, str], dict[str, float]]:
+    """What a judge said of the answers of a chat, if there was one: candidate and row -> score."""
+    lines = _json_lines(file) if file.is_file() else ()
+    return {(line["candidate"], line["row"]): {"score": line["score"]} for line in lines}
+
+
+def _own_metric(folder: Path, metric: str | None) -> str:
+    """The metric that is asked for, else the one that decided."""
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        decided, task = result.get("metric", "accuracy"), result["dataset"].get("task", "classification")
+    except (OSError, ValueError, KeyError, AttributeError):
+        decided, task = "accuracy", "classification"
+    known = METRIC_NAMES.get(task, ("accuracy",))
+    if metric is not None and metric not in known:
+        raise BadInput(
+            Bilingual(
+                f"{folder.name} was not scored by {metric!r}. It has: {', '.join(known)}.",
+                f"{folder.name} 没有 {metric!r} 指标。现有：{'、'.join(known)}。",
+            )
+        )
+    return metric or str(decided)
 
 
 def read_table(path: Path) -> Outcomes:
-    """Read a CSV or TSV with a row per model: its name, then its score on each item.
-
-    The first row may name the columns.
-    """
-    text = _text(path)
-    first_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first_line.count)
-    rows = [
-        (number, [cell.strip() for cell in cells])
-        for number, cells in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1)
-        if any(cell.strip() for cell in cells)
-    ]
-    if rows and _is_header(rows[0][1]):
-        header, rows = rows[0][1], rows[1:]
-    else:
-        header = []
-    if not rows:
-        raise _bad(path, "it has no rows", "没有任何行")
-    found: dict[str, dict[str, float]] = {}
-    width = len(header or rows[0][1])
-    for number, (name, *cells) in rows:
-        if name in found:
-            raise _bad(path, f"row {number} names {name!r} again", f"第 {number} 行重复出现 {name!r}")
-        if len(cells) + 1 != width or width < 2:
-            raise _bad(
-                path,
-                f"row {number} has {len(cells)} scores and the first row {width - 1}",
-                f"第 {number} 行有 {len(cells)} 个分数，而首行有 {width - 1} 个",
-            )
-        found[name] = dict(zip(map(str, range(1, width)), _scores(cells, number, path), strict=True))
-    return Outcomes(metric="score", by_candidate=found)
-
-
-def _is_header(cells: Sequence[str]) -> bool:
-    if cells[0].casefold() in _HEADER_CELLS:
-        return True
-    return len(cells) > 1 and not any(_is_number(cell) for cell in cells[1:])
-
-
-def _scores(cells: Iterable[str], row: int, path: Path) -> Iterator[float]:
-    for column, cell in enumerate(cells, start=2):
-        value = {"true": "1", "false": "0"}.get(cell.casefold(), cell)
-        if not _is_number(value):
-            raise _bad(
-                path,
-                f"row {row}, column {column} holds {cell!r} and not a number",
-                f"第 {row} 行第 {column} 列是 {cell!r}，不是数字",
-            )
-        yield float(value)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
+    """Read a CSV or TSV of scores."""
+    return Outcomes(metric="score", by_candidate=read_scores(_text(path), path))
 
 
 def _number(value: Any, file: Path) -> float:
     if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise _bad(file, f"{value!r} is not a score", f"{value!r} 不是分数")
+        raise bad(file, f"{value!r} is not a score", f"{value!r} 不是分数")
     return float(value)
 
 
@@ -205,17 +218,17 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise _bad(file, f"line {number} is not a JSON object", f"第 {number} 行不是 JSON 对象")
+            raise bad(file, f"line {number} is not a JSON object", f"第 {number} 行不是 JSON 对象")
         yield value
 
 
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise _bad(path, "it is larger than 500 MiB", "文件超过 500 MiB")
+            raise bad(path, "it is larger than 500 MiB", "文件超过 500 MiB")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise _bad(path, "it is not UTF-8 text", "不是 UTF-8 文本") from None
+        raise bad(path, "it is not UTF-8 text", "不是 UTF-8 文本") from None
     except OSError as error:
         raise BadInput(
             Bilingual(
@@ -223,12 +236,3 @@ def _text(path: Path) -> str:
                 f"无法读取 {path}：{error.strerror}。请检查路径。",
             )
         ) from None
-
-
-def _bad(path: Path, what: str, what_zh: str) -> BadInput:
-    return BadInput(
-        Bilingual(
-            f"{path.name} cannot be used: {what}. Mend it and try again.",
-            f"无法使用 {path.name}：{what_zh}。请修正后重试。",
-        )
-    )

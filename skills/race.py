@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from finetune.clusters import group_codes
 from finetune.racing import replay
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput
+from skills.outcome_tables import n_incomplete
 from skills.outcomes import read_outcomes
 
 
@@ -17,25 +19,22 @@ def race_outcomes(
 ) -> dict[str, Any]:
     """Race the candidates of a file of outcomes on the items that all of them have.
 
-    Scores off the scale from 0 to 1 are brought to it by the lowest and the highest in the file, and `delta`
-    is on that scale.
+    Percents, and scores off the scale from 0 to 1 by the lowest and the highest in the file, are brought to it, and
+    `delta` is on that scale. Items that some have no score for are left out and counted.
     """
     outcomes = read_outcomes(path, metric=metric)
     items = sorted(set.intersection(*(set(of_one) for of_one in outcomes.by_candidate.values())))
     if len(outcomes.by_candidate) < 2 or len(items) < 2:
-        raise BadInput(
-            Bilingual(
-                f"A race needs two candidates and two items that both have; {path.name} has "
-                f"{len(outcomes.by_candidate)} candidates and {len(items)} common items.",
-                f"竞速至少需要两个候选和两个共同的题目；{path.name} 中有 {len(outcomes.by_candidate)} 个候选、"
-                f"{len(items)} 个共同题目。",
-            )
-        )
-    raw = {name: [of_one[item] for item in items] for name, of_one in outcomes.by_candidate.items()}
-    low, high = _unit_scale(raw)
-    spread = (high - low) or 1.0
-    scores = {name: [(score - low) / spread for score in of_one] for name, of_one in raw.items()}
-    result = replay(scores, alpha=alpha, delta=delta, seed=seed)
+        raise _nothing_to_race(path, len(outcomes.by_candidate), len(items))
+    low, high = outcomes.scale
+    sign, zero = (1.0, low) if outcomes.higher_is_better else (-1.0, high)
+    spread = sign * ((high - low) or 1.0)
+    scores = {
+        name: [(of_one[item] - zero) / spread for item in items]
+        for name, of_one in outcomes.by_candidate.items()
+    }
+    groups = group_codes([outcomes.groups.get(item) for item in items]) if outcomes.answers else None
+    result = replay(scores, alpha=alpha, delta=delta, seed=seed, groups=groups)
     return {
         "winner": result.winner,
         "leader": result.leader,
@@ -44,7 +43,9 @@ def race_outcomes(
         "items_used": result.items_used,
         "items": len(items),
         "share_of_full_cost": result.share_of_full_cost,
-        "means": {name: low + mean * (high - low) for name, mean in result.means.items()},
+        "items_left_out": n_incomplete(outcomes.by_candidate),
+        "groups": None if groups is None else int(groups.max()) + 1,
+        "means": {name: zero + mean * spread for name, mean in result.means.items()},
         "metric": outcomes.metric,
         "scale": [low, high],
         "alpha": alpha,
@@ -62,7 +63,8 @@ def race_markdown(value: Mapping[str, Any], language: Language) -> str:
     more = value["more_items_needed"]
     said = [verdict, share, _MORE.to(language).format(more=more) if more else ""]
     text = (" " if language == "en" else "").join(part for part in said if part)
-    return f"{text}\n\n{_table(value, language)}"
+    left_out = _LEFT_OUT.to(language).format(count=value["items_left_out"]) if value["items_left_out"] else ""
+    return f"{text}{left_out}\n\n{_table(value, language)}"
 
 
 def _table(value: Mapping[str, Any], language: Language) -> str:
@@ -81,10 +83,14 @@ def _rivals(value: Mapping[str, Any], language: Language) -> str:
     return Bilingual(", ", "、").to(language).join(others)
 
 
-def _unit_scale(scores: Mapping[str, list[float]]) -> tuple[float, float]:
-    """What is 0 and what is 1: as they are for shares, else the lowest and highest score."""
-    low, high = min(map(min, scores.values())), max(map(max, scores.values()))
-    return (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
+def _nothing_to_race(path: Path, candidates: int, items: int) -> BadInput:
+    return BadInput(
+        Bilingual(
+            f"A race needs two candidates and two items that both have; {path.name} has {candidates} candidates and "
+            f"{items} common items.",
+            f"竞速至少需要两个候选和两个共同的题目；{path.name} 中有 {candidates} 个候选、{items} 个共同题目。",
+        )
+    )
 
 
 _SHARE = Bilingual(
@@ -93,6 +99,9 @@ _SHARE = Bilingual(
 _MORE = Bilingual(
     "About {more:,} more items would show whether the lead is real.",
     "大约还需 {more:,} 道题才能判断领先是否真实。",
+)
+_LEFT_OUT = Bilingual(
+    " {count:,} items without a score from everybody are left out.", "有 {count:,} 道题并非人人有分，未使用。"
 )
 _VERDICTS = {
     "winner": Bilingual(

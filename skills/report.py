@@ -254,7 +254,8 @@ def _tuning(spec: TuningSpec, result: Mapping[str, Any], language: Language) -> 
 
 def comparison_markdown(value: Mapping[str, Any], language: Language) -> str:
     """The verdict of `shortlist compare`."""
-    lines = [_comparison_line(item, language) for item in value["comparisons"]]
+    of_leader = [item for item in value["comparisons"] if item["a"] == value["leader"]]
+    lines = [_comparison_line(item, language) for item in of_leader]
     verdict = {
         "winner": Bilingual(f"**{value['winner']} wins.**", f"**{value['winner']} 胜出。**"),
         "indistinguishable": Bilingual("**No difference that matters.**", "**没有实质差别。**"),

@@ -33,7 +33,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     seed: Annotated[int, typer.Option(help="Chooses the rows.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Every candidate answers every row.")] = False,
     delta: Annotated[
-        float | None, typer.Option(help="Difference too small to matter; 0.01 unless given.", min=0, max=0.5)
+        float | None,
+        typer.Option(help="Difference too small to matter, on a scale of 0 to 1.", min=0, max=0.5),
     ] = None,
     max_minutes: Annotated[float | None, typer.Option(help="Begin no new batch after so long.")] = None,
     max_usd: Annotated[
@@ -45,6 +46,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     instruction: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
     examples: Annotated[int, typer.Option(help="Rows shown with their answers first.", min=0, max=32)] = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew what was answered before.")] = False,
     user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -57,6 +59,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
             "models": model, "dataset": dataset, "task": task, "metric": metric, "limit": limit, "seed": seed,
             "full": full, "delta": delta, "max_minutes": max_minutes, "max_usd": max_usd,
             "judge": judge, "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens,
+            "fresh": fresh,
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
@@ -80,6 +83,7 @@ _CHOSEN = (
     "instruction",
     "examples",
     "max_new_tokens",
+    "fresh",
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from finetune.metrics.base import Metric, References, labels_of
+from finetune.metrics.counts import shares, sums_over_labels
 
 
 def balanced_accuracy(predictions: Sequence[str], references: References) -> float:
@@ -16,4 +17,10 @@ def balanced_accuracy(predictions: Sequence[str], references: References) -> flo
     return fmean(fmean(of_label) for of_label in hits.values())
 
 
-METRIC = Metric(name="balanced_accuracy", unit="frac", higher_is_better=True, compute=balanced_accuracy)
+METRIC = Metric(
+    name="balanced_accuracy",
+    unit="frac",
+    higher_is_better=True,
+    compute=balanced_accuracy,
+    sums=sums_over_labels(lambda _predicted, true, hits: shares(hits, true), is_of_true_labels=True),
+)

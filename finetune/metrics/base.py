@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
+Table = NDArray[np.float64]
+
 References = Sequence[Sequence[str]]
 """For each row the answers that are right; one or more."""
 
@@ -14,6 +19,16 @@ Compute = Callable[[Sequence[str], References], float]
 
 ItemScore = Callable[[str, Sequence[str]], float]
 """(prediction, references of the row) -> from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """A metric of all rows as a function of sums over rows, so that rows drawn again need not be read again."""
+
+    of_rows: Callable[[Sequence[str], References], Table]
+    """Rows x columns: what each row adds."""
+    value: Callable[[Table], Table]
+    """(draws x columns) -> the metric of each draw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +41,9 @@ class Metric:
     higher_is_better: bool
     compute: Compute
     per_item: ItemScore | None = None
-    """The score of one row, which paired comparisons and races rest on; None where only all rows have a value."""
+    """The score of one row, which races rest on; None where only all rows have a value."""
+    sums: Sums | None = None
+    """What it is made of where it is not the mean of the scores of the rows."""
 
 
 def mean_of(score: ItemScore) -> Compute:

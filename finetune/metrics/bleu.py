@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from finetune.metrics.base import Metric, References, require_pairs
+import numpy as np
+
+from finetune.metrics.base import Metric, References, Sums, Table, require_pairs
 from finetune.metrics.text import is_chinese
 
 
@@ -23,6 +25,18 @@ def of_row(prediction: str, references: Sequence[str]) -> float:
     return min(1.0, float(scorer.sentence_score(prediction, list(references)).score) / 100)
 
 
+def _of_rows(predictions: Sequence[str], references: References) -> Table:
+    """Lengths and matching n-grams of each row, as sacrebleu counts them."""
+    scorer = _scorer(is_chinese([of_row[0] for of_row in references]), is_of_one_row=False)
+    found = scorer._extract_corpus_statistics(list(predictions), columns(references))
+    return np.array(found, dtype=float)
+
+
+def _of_sums(sums: Table) -> Table:
+    scorer = _scorer(False, is_of_one_row=False)
+    return np.array([scorer._compute_score_from_stats(of_draw).score for of_draw in sums.tolist()])
+
+
 def columns(references: References) -> list[list[str]]:
     """References as sacrebleu wants them: the first of every row, the second ...; a row's last is repeated."""
     most = max(map(len, references))
@@ -36,4 +50,11 @@ def _scorer(is_in_chinese: bool, *, is_of_one_row: bool) -> Any:
     return BLEU(tokenize="zh" if is_in_chinese else "13a", effective_order=is_of_one_row)
 
 
-METRIC = Metric(name="bleu", unit="points", higher_is_better=True, compute=bleu, per_item=of_row)
+METRIC = Metric(
+    name="bleu",
+    unit="points",
+    higher_is_better=True,
+    compute=bleu,
+    per_item=of_row,
+    sums=Sums(of_rows=_of_rows, value=_of_sums),
+)

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from finetune.metrics.base import Metric, References, mean_of, require_pairs
+import numpy as np
+
+from finetune.metrics.base import Metric, References, Sums, Table, mean_of, require_pairs
 
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 _DEEPEST = 50
@@ -37,12 +39,19 @@ def field_f1_of_row(prediction: str, references: Sequence[str]) -> float:
 def field_f1(predictions: Sequence[str], references: References) -> float:
     """F1 of the fields of all rows together (micro); each row with its nearest reference."""
     require_pairs(predictions, references)
+    return float(_of_sums(_of_rows(predictions, references).sum(axis=0)[None, :])[0])
+
+
+def _of_rows(predictions: Sequence[str], references: References) -> Table:
     nearest = [
         max((_counted(p, reference) for reference in of_row), key=lambda counted: _f1(*counted))
         for p, of_row in zip(predictions, references, strict=True)
     ]
-    hits, said, true = (sum(values) for values in zip(*nearest, strict=True))
-    return _f1(hits, said, true)
+    return np.array(nearest, dtype=float)
+
+
+def _of_sums(sums: Table) -> Table:
+    return np.array([_f1(*of_draw) for of_draw in sums.tolist()])
 
 
 def _counted(prediction: str, reference: str) -> tuple[int, int, int]:
@@ -70,7 +79,7 @@ def _plain(value: Any) -> str:
     return " ".join(str(value).split()).casefold()
 
 
-def _f1(hits: int, said: int, true: int) -> float:
+def _f1(hits: float, said: float, true: float) -> float:
     return 2 * hits / (said + true) if said + true else 1.0
 
 
@@ -78,5 +87,10 @@ VALIDITY = Metric(
     name="json_validity", unit="frac", higher_is_better=True, compute=mean_of(is_valid), per_item=is_valid
 )
 FIELD_F1 = Metric(
-    name="field_f1", unit="frac", higher_is_better=True, compute=field_f1, per_item=field_f1_of_row
+    name="field_f1",
+    unit="frac",
+    higher_is_better=True,
+    compute=field_f1,
+    per_item=field_f1_of_row,
+    sums=Sums(of_rows=_of_rows, value=_of_sums),
 )

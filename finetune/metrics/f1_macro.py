@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from finetune.metrics.base import Metric, References
-from finetune.metrics.counts import count, share
+from finetune.metrics.counts import count, share, shares, sums_over_labels
 
 
 def f1_macro(predictions: Sequence[str], references: References) -> float:
@@ -17,4 +17,10 @@ def f1_macro(predictions: Sequence[str], references: References) -> float:
     )
 
 
-METRIC = Metric(name="f1_macro", unit="frac", higher_is_better=True, compute=f1_macro)
+METRIC = Metric(
+    name="f1_macro",
+    unit="frac",
+    higher_is_better=True,
+    compute=f1_macro,
+    sums=sums_over_labels(lambda predicted, true, hits: shares(2 * hits, predicted + true)),
+)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from finetune.metrics.base import Metric, References
-from finetune.metrics.counts import count, share
+from finetune.metrics.counts import count, share, shares, sums_over_labels
 
 
 def precision_macro(predictions: Sequence[str], references: References) -> float:
@@ -15,4 +15,10 @@ def precision_macro(predictions: Sequence[str], references: References) -> float
     return fmean(share(counts.hits[label], counts.predicted[label]) for label in counts.labels)
 
 
-METRIC = Metric(name="precision_macro", unit="frac", higher_is_better=True, compute=precision_macro)
+METRIC = Metric(
+    name="precision_macro",
+    unit="frac",
+    higher_is_better=True,
+    compute=precision_macro,
+    sums=sums_over_labels(lambda predicted, _true, hits: shares(hits, predicted)),
+)

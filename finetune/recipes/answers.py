@@ -6,26 +6,27 @@ A run that was killed goes on behind the last row that is in the file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from statistics import fmean
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
+from finetune.clusters import group_codes, n_units
 from finetune.columns import Row
-from finetune.metrics import METRICS, Metric
-from finetune.metrics.likelihood import TextLikelihood, bits_per_byte, perplexity
-from finetune.paired import wilson
+from finetune.comparison import measure_of, tally, value_on
+from finetune.metrics import METRICS
+from finetune.metrics.likelihood import TextLikelihood, bits_per_byte
+from finetune.paired import share_interval
 from finetune.recipes.asking import Asker, Problem, Reply
 from finetune.recipes.job_dir import JobDir, append_line, end_torn_line, read_lines
+from finetune.resampling import draw, interval95
 from finetune.spec import JUDGED, METRIC_NAMES, DatasetTask
 
 _ITEMS = "items.jsonl"
 VERDICTS = "verdicts.jsonl"
 """What a judge said of the answers; until then their score is 0."""
-_RESAMPLES = {"frac": 1000, "points": 200}
-"""Fewer where the metric itself takes long."""
+_RESAMPLES = 1_000
 _RIGHT_OR_WRONG = frozenset({"accuracy", "exact_match", "json_validity"})
 
 
@@ -47,6 +48,8 @@ class Answer:
     references: list[str] = field(default_factory=list)
     """Further right answers."""
     category: str | None = None
+    group: str | None = None
+    """Rows of one group are not independent."""
     log_likelihoods: dict[str, float] = field(default_factory=dict)
     log_likelihood: float | None = None
     utf8_bytes: int = 0
@@ -55,6 +58,8 @@ class Answer:
     input_tokens: int | None = None
     output_tokens: int | None = None
     usd: float | None = None
+    is_cached: bool = False
+    """Taken from an earlier job; the times are those of when it was made."""
 
 
 def answers_so_far(job: JobDir, candidate: str) -> list[Answer]:
@@ -104,6 +109,7 @@ def _answer(candidate: str, reply: Reply, metric: str) -> Answer:
         first_token_s=reply.first_token_s,
         references=list(row.references),
         category=row.category,
+        group=row.group,
         log_likelihoods=reply.log_likelihoods,
         log_likelihood=likelihood.log_likelihood if likelihood else None,
         utf8_bytes=likelihood.utf8_bytes if likelihood else 0,
@@ -113,6 +119,36 @@ def _answer(candidate: str, reply: Reply, metric: str) -> Answer:
         output_tokens=reply.output_tokens,
         usd=reply.usd,
     )
+
+
+_OF_THE_ROW = frozenset(
+    {"candidate", "row", "label", "correct", "score", "references", "category", "group", "is_cached"}
+)
+
+
+def to_keep(answer: Answer) -> dict[str, Any]:
+    """What stays of an answer for later jobs: all that does not follow from the row."""
+    return {name: value for name, value in asdict(answer).items() if name not in _OF_THE_ROW}
+
+
+def take_kept(
+    job: JobDir, candidate: str, kept: Sequence[tuple[Row, Mapping[str, Any]]], metric: str
+) -> None:
+    """Give the candidate the answers that were kept for these rows, scored anew."""
+    end_torn_line(job.path / _ITEMS)
+    names = {field.name for field in fields(Answer)} - _OF_THE_ROW
+    for row, line in kept:
+        said = {name: value for name, value in line.items() if name in names}
+        reply = Reply(row=row, prediction=line["prediction"], tokens=line["tokens"], busy_s=line["busy_s"])
+        if line.get("log_likelihood") is not None:
+            likelihood = TextLikelihood(
+                log_likelihood=line["log_likelihood"],
+                tokens=line["tokens"] - 1,
+                utf8_bytes=line["utf8_bytes"],
+            )
+            reply = replace(reply, likelihood=likelihood)
+        answer = replace(_answer(candidate, reply, metric), is_cached=True, **said)
+        append_line(job.path / _ITEMS, asdict(answer))
 
 
 def _score(metric: str, reply: Reply) -> float:
@@ -128,13 +164,7 @@ def figures(
     answers: Sequence[Answer], *, seed: int, task: DatasetTask = "classification"
 ) -> dict[str, dict[str, Any]]:
     """Compute the metrics of a result, each with its value, 95% interval, number of rows, unit and direction."""
-    if task == _TEXTS:
-        return {name: _likelihood_figure(name, answers, seed) for name in _LIKELIHOODS}
-    if task == "chat":
-        return {JUDGED: _judged_figure(answers, seed)}
-    return {
-        metric.name: _figure(metric, answers, seed) for metric in map(METRICS.__getitem__, METRIC_NAMES[task])
-    }
+    return {name: _figure(name, answers, seed) for name in METRIC_NAMES[task]}
 
 
 def by_category(answers: Sequence[Answer]) -> dict[str, dict[str, float]]:
@@ -181,78 +211,20 @@ def _total(values: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(values) else None
 
 
-_TEXTS: DatasetTask = "language-modelling"
-_LIKELIHOODS = {"bits_per_byte": bits_per_byte, "perplexity": perplexity}
-
-
-def _figure(metric: Metric, answers: Sequence[Answer], seed: int) -> dict[str, Any]:
-    predictions = [answer.prediction for answer in answers]
-    references = [[answer.label, *answer.references] for answer in answers]
-
-    def of(rows: Sequence[int]) -> float:
-        return metric.compute([predictions[i] for i in rows], [references[i] for i in rows])
-
-    n = len(answers)
-    value = metric.compute(predictions, references)
-    if metric.name in _RIGHT_OR_WRONG:
-        interval = wilson(round(value * n), n)
+def _figure(name: str, answers: Sequence[Answer], seed: int) -> dict[str, Any]:
+    measure, n = measure_of(name), len(answers)
+    of_rows, groups = tally(measure, answers), group_codes([answer.group for answer in answers])
+    value = value_on(measure, of_rows)
+    if name in _RIGHT_OR_WRONG:
+        interval = share_interval(of_rows.scores.tolist(), groups)
     else:
-        interval = _bootstrap(of, n, seed, _RESAMPLES[metric.unit])
+        drawn = draw([of_rows.table], measure.of_sums.value, groups, resamples=_RESAMPLES, seed=seed)[0]
+        interval = interval95(drawn, value, n, groups)
     return {
         "value": value,
         "ci95": list(interval),
         "n": n,
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
+        "groups": None if groups is None else n_units(n, groups),
+        "unit": measure.unit,
+        "higher_is_better": measure.higher_is_better,
     }
-
-
-def _judged_figure(answers: Sequence[Answer], seed: int) -> dict[str, Any]:
-    scores = [answer.score for answer in answers]
-    interval = _bootstrap(lambda rows: fmean(scores[i] for i in rows), len(scores), seed, _RESAMPLES["frac"])
-    return {
-        "value": fmean(scores),
-        "ci95": list(interval),
-        "n": len(scores),
-        "unit": "frac",
-        "higher_is_better": True,
-    }
-
-
-def _likelihood_figure(name: str, answers: Sequence[Answer], seed: int) -> dict[str, Any]:
-    compute = _LIKELIHOODS[name]
-    texts = [
-        TextLikelihood(
-            log_likelihood=answer.log_likelihood or 0.0,
-            tokens=answer.tokens - 1,
-            utf8_bytes=answer.utf8_bytes,
-        )
-        for answer in answers
-    ]
-    interval = _bootstrap(
-        lambda rows: compute([texts[i] for i in rows]), len(texts), seed, _RESAMPLES["frac"]
-    )
-    unit = "bits" if name == "bits_per_byte" else "tokens"
-    return {
-        "value": compute(texts),
-        "ci95": list(interval),
-        "n": len(texts),
-        "unit": unit,
-        "higher_is_better": False,
-    }
-
-
-def _bootstrap(
-    compute: Callable[[Sequence[int]], float], n: int, seed: int, resamples: int
-) -> tuple[float, float]:
-    """Percentiles of the metric over rows drawn again with replacement; always holds the value itself."""
-    generator = np.random.default_rng(seed)
-    values = [compute(range(n)), *_drawn(compute, n, generator, resamples)]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return min(float(low), values[0]), max(float(high), values[0])
-
-
-def _drawn(
-    compute: Callable[[Sequence[int]], float], n: int, generator: np.random.Generator, resamples: int
-) -> Iterable[float]:
-    return (compute(generator.integers(0, n, n).tolist()) for _ in range(resamples))

@@ -7,6 +7,7 @@ and stays loaded between batches as long as there is memory for the next one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import signal
 import sys
@@ -23,9 +24,11 @@ import torch
 
 from finetune.columns import Row
 from finetune.models import resolve
-from finetune.recipes.answers import Answer, answer_rows, answers_so_far
+from finetune.recipes.answer_key import answer_key
+from finetune.recipes.answers import Answer, answer_rows, answers_so_far, take_kept, to_keep
 from finetune.recipes.asking import Asker, asker_for
 from finetune.recipes.job_dir import Context, JobDir, read_json, write_json
+from finetune.recipes.kept_answers import KeptAnswers, row_key
 from finetune.recipes.loading import (
     environment,
     load_model,
@@ -41,8 +44,12 @@ from finetune.spec import EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import ShortlistError
 
+logger = logging.getLogger(__name__)
+
 _GIB = 1024**3
 _PATIENCE_S = 10.0
+_ABOUT_ROWS = frozenset({"rows_too_long", "too_long"})
+"""What was measured of this job's rows, and not of the candidate."""
 _ROOM = 1.3
 """Another model is loaded beside the present ones when so many times the largest of them is free."""
 
@@ -79,7 +86,10 @@ class Contestant:
     """Asked no more: eliminated, failed, or finished in an earlier run."""
     _process: multiprocessing.process.BaseProcess | None = None
     _pipe: Connection | None = None
-    _answered: set[str] = field(default_factory=set)
+    _kept: KeptAnswers | None = None
+    _is_looked_up: bool = False
+    _noted: set[str] = field(default_factory=set)
+    """Rows whose answers this run has kept for later jobs."""
 
     @property
     def name(self) -> str:
@@ -101,6 +111,7 @@ class Contestant:
 
         `done`: rows that all candidates together have behind them, for the progress.
         """
+        done += self._take_kept(rows, done)
         known = {answer.row for answer in self.answers} | set(self.measured.get("too_long", ()))
         left = [row.id for row in rows if row.id not in known]
         if not left and self.measured:
@@ -116,6 +127,53 @@ class Contestant:
         if said is not None:
             self.failure = said
             self.close()
+        else:
+            self._keep()
+
+    def _take_kept(self, rows: Sequence[Row], done: int) -> int:
+        """Take what an earlier job has kept; return how many answers that is. No weights are loaded."""
+        have, kept = {answer.row for answer in self.answers}, self._read_kept()
+        found = [(row, line) for row in rows if row.id not in have and (line := kept.get(row_key(row)))]
+        told = [(row, line) for row, line in found if not line.get("is_too_long")]
+        take_kept(self.job, self.name, told, self.task.metric)
+        if self._kept and found and self._process is None and (measured := self._kept.measured):
+            too_long = [row.id for row in self.task.rows if kept.get(row_key(row), {}).get("is_too_long")]
+            write_json(self._outcome, {**measured, "rows_too_long": len(too_long), "too_long": too_long})
+        if told:
+            self.job.progress(done + len(told), self.task.total, self.name)
+        return len(told)
+
+    def _read_kept(self) -> dict[str, dict[str, Any]]:
+        """What earlier jobs have kept; nothing where all is to be asked anew."""
+        if not self._is_looked_up:
+            self._is_looked_up, self._kept = True, _kept_answers(self.job, self.task, self.index)
+        return {} if self._kept is None or self.task.spec.fresh else self._kept.read()
+
+    def _keep(self) -> None:
+        """Keep what is new for later jobs. That it cannot be kept is no reason to fail."""
+        if self._kept is None:
+            return
+        measured = self.measured
+        new_answers = [a for a in self.answers if not a.is_cached and a.problem != "failed"]
+        by_row = {answer.row: to_keep(answer) for answer in new_answers}
+        by_row |= {row: {"is_too_long": True} for row in measured.get("too_long", ())}
+        known = set() if self.task.spec.fresh else set(self._kept.read())
+        new = {
+            row.id: {"row": key, **by_row[row.id]}
+            for row in self.task.rows
+            if row.id in by_row and row.id not in self._noted and (key := row_key(row)) not in known
+        }
+        try:
+            self._kept.add(new.values())
+            self._kept.keep_measured({n: v for n, v in measured.items() if n not in _ABOUT_ROWS})
+        except OSError:
+            logger.warning("answers not kept", extra={"candidate": self.name}, exc_info=True)
+        self._noted |= set(new)
+
+    def n_to_ask(self, rows: Sequence[Row]) -> int:
+        """How many of the rows it would have to be asked, as neither this job nor an earlier one has."""
+        have, kept = {answer.row for answer in self.answers}, self._read_kept()
+        return 0 if self.is_out else sum(row.id not in have and row_key(row) not in kept for row in rows)
 
     def makes_room(self) -> None:
         """Let go of the model when memory for another one is short."""
@@ -154,6 +212,15 @@ class Contestant:
             self._process.join()
             exit_code = self._process.exitcode
         return ended_without_a_word(exit_code)
+
+
+def _kept_answers(job: JobDir, task: Task, index: int) -> KeptAnswers | None:
+    """Where the answers of a candidate are kept; None where it cannot be told what it is."""
+    try:
+        key = answer_key(task.spec.candidates[index], task.spec, task.shots)
+    except (ShortlistError, OSError):
+        return None
+    return None if key is None else KeptAnswers(job.context.home, key)
 
 
 def _processes() -> ForkContext | SpawnContext:

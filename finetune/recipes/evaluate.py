@@ -11,31 +11,30 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from itertools import combinations
+from dataclasses import asdict
 from typing import Any
 
 from finetune import data
 from finetune.atomic import write_text
+from finetune.clusters import Codes, group_codes, n_units
 from finetune.columns import Row
+from finetune.comparison import DELTA, Comparison, conclude, measure_of
 from finetune.errors import NothingToCompare
 from finetune.metrics import METRICS
 from finetune.models import canonical_name
-from finetune.paired import Verdict, compare_all, compare_paired, holm, items_needed, verdict
 from finetune.providers import hosted_name
-from finetune.racing import Race
+from finetune.racing import DELTA as DELTA_OF_A_RACE
+from finetune.racing import Race, Steps
 from finetune.recipes.answers import Answer, by_category, figures, speed, spending
 from finetune.recipes.contestants import Contestant, Task, failed
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
 from finetune.recipes.judging import Judge
+from finetune.recipes.kept_answers import drop_oldest
 from finetune.recipes.loading import texts_seen_in_training
 from finetune.recipes.report import render_report
 from finetune.spec import JUDGED, Candidate, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import BadInput, JobFailed
-
-DELTA = 0.05
-"""Of a full run: two candidates whose scores surely differ by less than this are called indistinguishable."""
 
 _FIRST_BATCH, _FIRST_BATCH_FRAC, _GROWTH = 20, 0.05, 1.3
 _SHORTEST_RACE = 40
@@ -66,6 +65,7 @@ def evaluate(job: JobDir) -> None:
     }
     write_text(report, render_report(result, answers))
     job.finish(result)
+    drop_oldest(job.context.home)
 
 
 def _task(job: JobDir) -> Task:
@@ -82,9 +82,9 @@ def _task(job: JobDir) -> Task:
     shown = data.sample(unseen, spec.examples, spec.seed)
     kept = [row for row in unseen if row not in shown]
     chosen = data.sample(kept, spec.limit, spec.seed)
-    if _is_race(spec, metric, len(chosen)):
+    if _is_race(spec, metric, chosen):
         # Labels in turn are right for a sample of a given size; a race must be able to stop anywhere.
-        random.Random(spec.seed).shuffle(chosen)
+        chosen = _in_random_order(chosen, spec.seed)
     return Task(
         spec=spec,
         rows=tuple(chosen),
@@ -95,28 +95,49 @@ def _task(job: JobDir) -> Task:
     )
 
 
-def _is_race(spec: EvaluationSpec, metric: str, n_rows: int) -> bool:
+def _is_race(spec: EvaluationSpec, metric: str, rows: Sequence[Row]) -> bool:
     has_item_scores = metric == JUDGED or (metric in METRICS and METRICS[metric].per_item is not None)
-    return not spec.full and len(spec.candidates) > 1 and n_rows >= _SHORTEST_RACE and has_item_scores
+    is_long = n_units(len(rows), _codes(rows)) >= _SHORTEST_RACE
+    return not spec.full and len(spec.candidates) > 1 and is_long and has_item_scores
+
+
+def _codes(rows: Sequence[Row]) -> Codes | None:
+    return group_codes([row.group for row in rows])
+
+
+def _in_random_order(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Rows in random order; those of a group stay together, since a race takes in whole groups."""
+    together: dict[str | int, list[Row]] = {}
+    codes = _codes(rows)
+    for i, row in enumerate(rows):
+        together.setdefault(i if codes is None else int(codes[i]), []).append(row)
+    units = list(together.values())
+    random.Random(seed).shuffle(units)
+    return [row for unit in units for row in unit]
 
 
 def _batches(task: Task) -> Iterator[tuple[Row, ...]]:
     """All rows at once, or for a race, or a budget, batches that grow, so that few are needed where many rows are."""
     rows = task.rows
-    if not _is_race(task.spec, task.metric, len(rows)) and task.spec.max_usd is None:
+    if not _is_race(task.spec, task.metric, rows) and task.spec.max_usd is None:
         yield rows
         return
+    codes = _codes(rows)
     start, size = 0, max(_FIRST_BATCH, round(_FIRST_BATCH_FRAC * len(rows)))
     while start < len(rows):
-        yield rows[start : start + size]
-        start, size = start + size, round(size * _GROWTH)
+        end = min(start + size, len(rows))
+        while codes is not None and end < len(rows) and codes[end] == codes[end - 1]:
+            end += 1
+        yield rows[start:end]
+        start, size = end, round(size * _GROWTH)
 
 
 def _race(task: Task, contestants: Sequence[Contestant], judge: Judge | None) -> Race | None:
     """Have the candidates answer until the race is over; None where there was no race, only one lap for all."""
     race: Race | None = None
     started_s = time.monotonic()
-    is_race = _is_race(task.spec, task.metric, len(task.rows))
+    is_race = _is_race(task.spec, task.metric, task.rows)
+    steps = Steps(len(task.rows), _codes(task.rows))
     for contestant in contestants:
         contestant.is_out = _kept(contestant).is_file() and not is_race
     for batch in _batches(task):
@@ -127,8 +148,8 @@ def _race(task: Task, contestants: Sequence[Contestant], judge: Judge | None) ->
             break
         _ask(task, contestants, judge, batch, is_last=not is_race and batch[-1] == task.rows[-1])
         if is_race:
-            race = race or _started(task, contestants)
-            _step(race, contestants, batch, stays=judge.baseline if judge else None)
+            race = race or _started(task, contestants, steps)
+            _step(race, contestants, batch, steps, stays=judge.baseline if judge else None)
             if race.is_over:
                 break
     for contestant in contestants:
@@ -169,12 +190,19 @@ def _judge(job: JobDir, task: Task) -> Judge | None:
     return Judge(job, task.spec, task.spec.judge, None if has_references else task.names[0])
 
 
-def _started(task: Task, contestants: Sequence[Contestant]) -> Race:
+def _started(task: Task, contestants: Sequence[Contestant], steps: Steps) -> Race:
     names = [contestant.name for contestant in contestants if contestant.failure is None]
-    return Race(names or [task.names[0]], len(task.rows), alpha=task.spec.alpha, delta=task.spec.delta)
+    delta = steps.delta(_delta_of_race(task.spec))
+    return Race(names or [task.names[0]], len(steps), alpha=task.spec.alpha, delta=delta)
 
 
-def _step(race: Race, contestants: Sequence[Contestant], batch: Sequence[Row], *, stays: str | None) -> None:
+def _delta_of_race(spec: EvaluationSpec) -> float:
+    return DELTA_OF_A_RACE if spec.delta is None else spec.delta
+
+
+def _step(
+    race: Race, contestants: Sequence[Contestant], batch: Sequence[Row], steps: Steps, *, stays: str | None
+) -> None:
     """Show the race the scores of a batch, and take out who cannot win any more.
 
     `stays`: the one whom a judge compares the others with is asked to the end.
@@ -187,7 +215,8 @@ def _step(race: Race, contestants: Sequence[Contestant], batch: Sequence[Row], *
         return
     scores = {name: {a.row: a.score for a in by_name[name].answers} for name in race.remaining}
     # A row that a candidate cannot read is one that it gets wrong.
-    lost = race.see({name: [of_one.get(row.id, 0.0) for row in batch] for name, of_one in scores.items()})
+    of_rows = {name: [of_one.get(row.id, 0.0) for row in batch] for name, of_one in scores.items()}
+    lost = race.see({n: steps.scores(of_one, first=race.items_seen) for n, of_one in of_rows.items()})
     for name in lost:
         if name != stays:
             _leave(by_name[name], "eliminated")
@@ -236,20 +265,30 @@ def _is_too_dear(
         return False
     expected_usd = (judge.spent_usd or 0.0) if judge else 0.0
     for contestant in contestants:
-        answers = contestant.answers
-        known = {answer.row for answer in answers}
-        left = 0 if contestant.is_out else sum(row.id not in known for row in batch)
-        usd = sum(answer.usd or 0.0 for answer in answers)
-        expected_usd += usd + left * (usd / max(1, len(answers)) + (judge.usd_per_row if judge else 0.0))
+        answers, to_ask = contestant.answers, contestant.n_to_ask(batch)
+        usd_of_row = sum(answer.usd or 0.0 for answer in answers) / max(1, len(answers))
+        expected_usd += sum(answer.usd or 0.0 for answer in _paid_now(answers)) + to_ask * usd_of_row
+        expected_usd += _n_unseen(contestant, batch) * (judge.usd_per_row if judge else 0.0)
     return expected_usd > task.spec.max_usd
 
 
 def _spent_usd(contestants: Sequence[Contestant], judge: Judge | None) -> float | None:
     """What hosted models cost together; None where nobody was hosted, or a price is unknown."""
     hosted = [c for c in contestants if c.task.spec.candidates[c.index].is_hosted]
-    each = [spending(contestant.answers)["usd"] for contestant in hosted]
+    each = [spending(_paid_now(contestant.answers))["usd"] for contestant in hosted]
     each += [judge.spent_usd] if judge else []
     return sum(each) if each and None not in each else None
+
+
+def _n_unseen(contestant: Contestant, batch: Sequence[Row]) -> int:
+    """Rows that a judge would have to look at."""
+    known = {answer.row for answer in contestant.answers}
+    return 0 if contestant.is_out else sum(row.id not in known for row in batch)
+
+
+def _paid_now(answers: Sequence[Answer]) -> list[Answer]:
+    """Those that this job has asked for; an earlier one has paid for the others."""
+    return [answer for answer in answers if not answer.is_cached]
 
 
 def _environment(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
@@ -305,75 +344,19 @@ def _describe(contestant: Contestant, stopped: str) -> dict[str, Any]:
         **speed(answers),
         "by_category": by_category(answers),
         "answers_cut_off": sum(answer.is_cut_off for answer in answers),
+        "items_cached": sum(answer.is_cached for answer in answers),
         **(spending(answers) if candidate.is_hosted else {}),
     }
 
 
 def _compare(answers: Mapping[str, Sequence[Answer]], task: Task, race: Race | None) -> dict[str, Any]:
-    """Compare each pair on the rows that both answered."""
-    scores = {name: {a.row: a.score for a in of_one} for name, of_one in answers.items()}
-    is_cut_short = race is not None and race.items_seen < len(task.rows)
-    pairs = _pairs(scores, task.spec.seed, is_cut_short=is_cut_short)
-    leader = _leader(scores, race)
-    delta = task.spec.delta if is_cut_short else DELTA
-    said: Verdict = (
-        race.verdict
-        if race is not None and is_cut_short and leader in race.remaining
-        else verdict([pair for (a, _), pair in pairs.items() if a == leader], delta=delta)
-    )
-    return {
-        "comparisons": [{"a": a, "b": b, "metric": task.metric, **asdict(p)} for (a, b), p in pairs.items()],
-        "winner": leader if said == "winner" else None,
-        "leader": leader,
-        "verdict": said,
-        "delta": delta,
-        "metric": task.metric,
-        "more_rows_needed": _more_rows(scores, leader) if said == "insufficient" else None,
-    }
-
-
-def _leader(scores: Mapping[str, Mapping[str, float]], race: Race | None) -> str:
-    if race is not None and race.leader in scores:
-        return race.leader
-    common = set.intersection(*(set(of_one) for of_one in scores.values()))
-    return max(scores, key=lambda name: sum(scores[name][row] for row in common))
-
-
-def _pairs(scores: Mapping[str, Mapping[str, float]], seed: int, *, is_cut_short: bool) -> dict[Any, Any]:
-    """Every pair, the better one first."""
-    common = set.intersection(*(set(of_one) for of_one in scores.values()))
-    rows = sorted(common)
-    if not is_cut_short:
-        aligned = {name: [of_one[row] for row in rows] for name, of_one in scores.items()}
-        return compare_all(aligned, seed=seed) if len(rows) > 1 else {}
-    found = {}
-    for a, b in combinations(scores, 2):
-        shared = sorted(set(scores[a]) & set(scores[b]))
-        if len(shared) > 1:
-            pair = compare_paired([scores[a][r] for r in shared], [scores[b][r] for r in shared], seed=seed)
-            first, second = (a, b) if pair.difference >= 0 else (b, a)
-            if (first, second) != (a, b):
-                pair = compare_paired(
-                    [scores[b][r] for r in shared], [scores[a][r] for r in shared], seed=seed
-                )
-            found[first, second] = pair
-    adjusted = holm([pair.p_value for pair in found.values()])
-    return {
-        names: replace(pair, p_value=p, method=f"{pair.method}, Holm; not corrected for stopping early")
-        for (names, pair), p in zip(found.items(), adjusted, strict=True)
-    }
-
-
-def _more_rows(scores: Mapping[str, Mapping[str, float]], leader: str) -> int | None:
-    """Rows beside those seen that would likely prove the leader better than its closest rival."""
-    needed = []
-    for name, of_one in scores.items():
-        shared = sorted(set(of_one) & set(scores[leader]))
-        if name != leader and shared:
-            n = items_needed([scores[leader][row] - of_one[row] for row in shared])
-            needed.append(None if n is None else n - len(shared))
-    known = [n for n in needed if n is not None]
-    return max(0, *known) if known and len(known) == len(needed) else None
+    """Compare the candidates by the metric that decides; the verdict of a race that stopped early is its own."""
+    comparison = Comparison(answers, measure_of(task.metric), seed=task.spec.seed)
+    if race is None or race.items_seen == race.n_items or race.leader not in answers:
+        delta_frac = DELTA if task.spec.delta is None else task.spec.delta
+        return conclude(comparison, delta_frac=delta_frac, alpha=task.spec.alpha)
+    raced = (race.leader, race.verdict)
+    return conclude(comparison, delta_frac=_delta_of_race(task.spec), alpha=task.spec.alpha, race=raced)
 
 
 def _dataset(task: Task) -> dict[str, Any]:

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 TRAINING_TEXTS = "training_texts.json"
 """In an adapter's folder: hashes of the texts that it was trained on."""
 
-_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers")
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers")
 _SAMPLED_BYTES = 2**20
 
 
@@ -120,7 +120,7 @@ def revision_of(location: ModelLocation, model: Any) -> str:
     if location.kind in ("hub", "cache") or location.path is None:
         return str(getattr(model.config, "_commit_hash", None) or "unknown")
     files = sorted(location.path.glob("*.safetensors")) if location.path.is_dir() else [location.path]
-    return "sampled-sha256:" + _sampled_hash(files)
+    return "sampled-sha256:" + sampled_hash(files)
 
 
 def environment(context: Context, device: torch.device, *, seed: int) -> dict[str, str]:
@@ -133,7 +133,7 @@ def environment(context: Context, device: torch.device, *, seed: int) -> dict[st
         "seed": str(seed),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
     }
 
 
@@ -165,7 +165,7 @@ def _forbid_repacking(model: Any) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _sampled_hash(files: list[Path]) -> str:
+def sampled_hash(files: list[Path]) -> str:
     """Hash sizes, first and last mebibyte: enough to tell checkpoints apart, quick for many gigabytes."""
     digest = hashlib.sha256()
     for file in files:

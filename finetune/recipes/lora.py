@@ -20,6 +20,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
+from finetune.clusters import group_codes
 from finetune.paired import compare_paired, verdict
 from finetune.recipes.adapter import answer_logits, check_merge, save_adapter
 from finetune.recipes.answers import Answer, answer_rows, figures
@@ -259,7 +260,8 @@ def _trained(progress: Progress) -> dict[str, Any]:
 
 def _gained(before: Sequence[Answer], after: Sequence[Answer], seed: int) -> dict[str, Any]:
     """Compare on the same held-out rows; a positive difference is a gain."""
-    pair = compare_paired([a.correct for a in after], [b.correct for b in before], seed=seed)
+    groups = group_codes([answer.group for answer in after])
+    pair = compare_paired([a.correct for a in after], [b.correct for b in before], groups=groups, seed=seed)
     said = verdict([pair], delta=DELTA)
     return {
         "before": figures(before, seed=seed),

@@ -351,6 +351,15 @@ def test_the_budget_ends_the_asking_before_it_is_exceeded(server: Server, tmp_pa
     assert result["candidates"][0]["items_seen"] == round(result["spent_usd"])
     notes = [line["data"]["en"] for line in lines_of(job / "events.jsonl") if line["kind"] == "note"]
     assert "the budget" in notes[-1]
+    # Another job goes on where this one stopped, and pays for no answer twice.
+    again = job_folder(
+        tmp_path / "again", EvaluationSpec.model_validate_json((job / "spec.json").read_text()), tmp_path
+    )
+    assert run("evaluate", again).returncode == 0
+    seen, more = result["candidates"][0]["items_seen"], result_of(again)["candidates"][0]
+    assert (more["items_seen"], more["items_cached"]) == (90, seen)
+    assert result_of(again)["spent_usd"] == pytest.approx(90 - seen)
+    assert len(server.chats) == 90
 
 
 def test_bad_addresses_and_loadings_of_hosted_models_are_refused() -> None:

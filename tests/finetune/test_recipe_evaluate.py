@@ -35,7 +35,7 @@ CANDIDATES = (
 @pytest.fixture(scope="module")
 def finished(home_with_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an evaluation that was cut off after its first candidate and then run to its end."""
-    spec = evaluation(home_with_model, *CANDIDATES, limit=ROWS)
+    spec = evaluation(home_with_model, *CANDIDATES, limit=ROWS, fresh=True)
     job = job_folder(tmp_path_factory.mktemp("jobs") / "1", spec, home_with_model)
     code, log = run_until("evaluate", job, lambda event: event["kind"] == "candidate", signal.SIGTERM)
     assert (code, log) == (128 + signal.SIGTERM, "")

@@ -16,9 +16,11 @@ from finetune.columns import Row
 from finetune.data import register
 from finetune.models import models_folder, smollm2_folder
 from finetune.recipes.asking import LabelAsker, TextAsker, WritingAsker
+from finetune.recipes.contestants import Task
+from finetune.recipes.evaluate import _batches, _in_random_order
 from finetune.recipes.prompts import Prompts, question_of
 from finetune.recipes.scoring import LabelScorer
-from finetune.spec import METRIC_NAMES, Candidate, DatasetTask, EvaluationSpec
+from finetune.spec import METRIC_NAMES, Candidate, DatasetRef, DatasetTask, EvaluationSpec
 from tests.finetune.recipe_runs import job_folder, lines_of, result_of, run, run_until
 from tests.finetune.test_recipe_parts import tiny_model
 from tests.openai_server import openai_server
@@ -120,6 +122,21 @@ def test_a_full_run_asks_everyone_everything(tokenizer: Any, models: list[Path],
     assert result["share_of_full_cost"] == 1.0
 
 
+def test_a_race_takes_in_whole_groups_in_random_order() -> None:
+    rows = [Row(id=str(n), text=str(n), label="x", group=f"g{n % 50}") for n in range(130)]
+    ordered = _in_random_order(rows, seed=1)
+    groups = list(dict.fromkeys(row.group for row in ordered))
+    assert groups != sorted(groups, key=lambda group: int((group or "g0")[1:]))
+    dataset = DatasetRef(name="rows", sha256="0" * 64, rows=130, labels=("x", "y"))
+    spec = EvaluationSpec(candidates=(Candidate(model="a"), Candidate(model="b")), dataset=dataset)
+    task = Task(spec=spec, rows=tuple(ordered), shots=(), left_out=0, names=("a", "b"), metric="accuracy")
+    batches = list(_batches(task))
+    assert [row for batch in batches for row in batch] == ordered
+    assert len(batches) > 2
+    in_batch = [{row.group for row in batch} for batch in batches]
+    assert sum(map(len, in_batch)) == 50
+
+
 def test_a_candidate_that_fails_does_not_end_the_race(
     tokenizer: Any, models: list[Path], tmp_path: Path
 ) -> None:
@@ -129,6 +146,40 @@ def test_a_candidate_that_fails_does_not_end_the_race(
     result = result_of(job)
     assert [row["stopped"] for row in result["candidates"]] == ["failed", "finished", "eliminated"]
     assert result["winner"] == result["candidates"][1]["label"]
+
+
+def job_in(home: Path, name: str, rows: list[dict[str, Any]], models: list[Path], **more: Any) -> Path:
+    """An evaluation in a home that others have used before."""
+    dataset = register(written(home, rows), home=home)
+    candidates = tuple(Candidate(model=str(model)) for model in models)
+    job = job_folder(home / name, EvaluationSpec(candidates=candidates, dataset=dataset, **more), home)
+    ended = run("evaluate", job)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return job
+
+
+def loaded(job: Path) -> list[str]:
+    stages = [event["data"].get("stage", "") for event in lines_of(job / "events.jsonl")]
+    return [stage.removesuffix(": loading") for stage in stages if stage.endswith(": loading")]
+
+
+def test_what_an_earlier_job_has_asked_costs_nothing_again(
+    tokenizer: Any, models: list[Path], tmp_path: Path
+) -> None:
+    rows = rows_that_the_first_gets_right(tokenizer)[:30]
+    (first,) = result_of(job_in(tmp_path, "1", rows[:20], models[:1]))["candidates"]
+    more_rows = job_in(tmp_path, "2", rows, models[:1])
+    (second,) = result_of(more_rows)["candidates"]
+    assert (first["items_cached"], second["items_cached"]) == (0, 20)
+    # With one more candidate only that one is loaded; the figures of the other are those of when it was asked.
+    again = job_in(tmp_path, "3", rows, models[:2])
+    third, other = result_of(again)["candidates"]
+    assert loaded(again) == [other["label"]]
+    assert (third["items_cached"], other["items_cached"]) == (30, 0)
+    assert third["metrics"] == second["metrics"]
+    for name in ("tokens_per_s", "latency_p50_s", "peak_memory_gib", "load_time_s"):
+        assert third[name] == pytest.approx(second[name])
+    assert third["revision"] == second["revision"]
 
 
 SENTENCES = [f"row {n}: the cat sat on the mat and looked at dog number {n}" for n in range(10)]

@@ -48,12 +48,49 @@ def test_a_table_may_have_a_header(tmp_path: Path, header: str) -> None:
     }
 
 
+TWO = {"a": [1.0, 0.0, 1.0, 0.0], "b": [0.0, 1.0, 1.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "question,a,b\n1,1,0\n2,0,1\n3,1,1\n4,0,0\n",
+        ",a,b\nq1,1,0\nq2,0,1\nq3,1,1\nq4,0,0\n",
+        "a,b\n1,0\n0,1\n1,1\n0,0\n",
+        "q1,q2,q3,q4\na,1,0,1,0\nb,0,1,1,0\n",
+        "model;1;2;3;4\na;100%;0%;1,0;0\nb;no;yes;TRUE;false\n",
+        "model\titem\tcorrect\na\t1\t1\na\t2\t0\na\t3\t1\na\t4\t0\nb\t1\t0\nb\t2\t1\nb\t3\t对\nb\t4\t错\n",
+    ],
+)
+def test_a_table_is_read_whichever_way_round_it_is_written(tmp_path: Path, text: str) -> None:
+    found = read_outcomes(_table(tmp_path, text)).by_candidate
+    assert {name: list(items.values()) for name, items in found.items()} == TWO
+
+
+def test_a_table_of_scores_alone_numbers_the_candidates(tmp_path: Path) -> None:
+    found = read_outcomes(_table(tmp_path, "1,0,1,0\n1,1,1,0\n")).by_candidate
+    assert {name: len(items) for name, items in found.items()} == {"1": 4, "2": 4}
+
+
+def test_items_without_a_score_from_everybody_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = _table(tmp_path, "model,1,2,3,4\na,1,,1,NaN\nb,0,0,1,1\n")
+    value = _race(path)
+    assert (value["items"], value["items_left_out"]) == (2, 2)
+    assert "2 items without a score" in race_markdown(value, "en")
+    assert compare_results([path])["rows_left_out"] == 2
+
+
 def test_scores_off_the_unit_scale_are_brought_to_it_and_shown_as_they_are(tmp_path: Path) -> None:
     rows = f"a,{','.join(['80'] * 100)}\nb,{','.join(['20'] * 100)}\n"
     value = _race(_table(tmp_path, rows))
     assert value["winner"] == "a"
-    assert value["scale"] == [20.0, 80.0]
-    assert value["means"] == {"a": 80.0, "b": 20.0}
+    assert value["scale"] == [0.0, 100.0]
+    assert value["means"] == pytest.approx({"a": 80.0, "b": 20.0})
+
+
+def test_marks_are_brought_to_the_scale_by_the_lowest_and_the_highest(tmp_path: Path) -> None:
+    value = _race(_table(tmp_path, f"a,{','.join(['5', '4'] * 60)}\nb,{','.join(['2', '1'] * 60)}\n"))
+    assert (value["winner"], value["scale"]) == ("a", [1.0, 5.0])
 
 
 @pytest.mark.parametrize(
@@ -64,8 +101,8 @@ def test_scores_off_the_unit_scale_are_brought_to_it_and_shown_as_they_are(tmp_p
         ("a,1,0\n", "1 candidates"),
         ("a,1,0\na,0,1\n", "row 2 names 'a' again"),
         ("a,1,0\nb,1\n", "row 2 has 1 scores"),
-        ("a,1,0\nb,1,\n", "row 2, column 3 holds ''"),
-        ("a,1,0\nb,1,nan\n", "row 2, column 3 holds 'nan'"),
+        ("a,1,0\nb,1,\n", "1 common items"),
+        ("a,1,0\nb,,nan\n", "'b' has no score at all"),
         ("a,1,0\nb,1,good\n", "row 2, column 3 holds 'good'"),
         ("a,1\nb,0\n", "1 common items"),
     ],
