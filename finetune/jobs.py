@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from finetune import data, models
+from finetune.admission import Admission, admission
+from finetune.device import this_device
 from finetune.errors import NoSuchFile, NotForHosted, OnlyLabelsAreLearnt
 from finetune.folder import JobFolder
 from finetune.queue import Queue
@@ -67,6 +69,13 @@ class Jobs:
     def resolve_model(self, name: str) -> models.ModelLocation:
         """Find the model that a name means; UnknownModel when nothing fits."""
         return models.resolve(name)
+
+    def estimate(self, spec: EvaluationSpec) -> builtins.list[Admission]:
+        """What each candidate would need on this machine, or why it would be refused; nothing is loaded."""
+        device, folder = this_device(), models.models_folder(self._home)
+        rows = data.load(spec.dataset.sha256, home=self._home)
+        texts = ["\n".join((spec.instruction or "", row.text, *row.choices)) for row in rows]
+        return [admission(one, spec.dataset, texts, device, models=folder) for one in spec.candidates]
 
     def submit(
         self, spec: EvaluationSpec | TuningSpec, *, dedupe_key: str, owner: str, thread: str | None = None

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from finetune.errors import NotForHosted, NotForOthers, UnknownMetric, UnknownQuantization, WrongJudge
 from finetune.providers import PROVIDERS, checked_server, hosted_name, key_names
 from index.bilingual import Bilingual
-from index.records import QUANTIZATIONS, Quantization
+from index.records import LOADINGS, Quantization
 
 DatasetTask = Literal[
     "classification",
@@ -100,8 +100,8 @@ class Candidate(BaseModel):
         model, _, quantization = text.partition("@")
         if "://" in quantization:
             raise NotForOthers(model, _WITH_SERVER)
-        if quantization and quantization not in QUANTIZATIONS:
-            raise UnknownQuantization(quantization, QUANTIZATIONS)
+        if quantization and quantization not in LOADINGS:
+            raise UnknownQuantization(quantization, LOADINGS)
         return cls.model_validate({"model": model, "quantization": quantization or "none"})
 
     @classmethod
@@ -111,7 +111,7 @@ class Candidate(BaseModel):
         if scheme:
             return cls(model=model, base_url=f"http{scheme}")
         named, _, quantization = text.rpartition("@")
-        if quantization in QUANTIZATIONS and named:
+        if quantization in LOADINGS and named:
             raise NotForHosted(named, _NOT_QUANTIZED)
         return cls(model=text)
 

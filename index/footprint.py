@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from index.bilingual import Bilingual
@@ -42,7 +42,9 @@ class WeightFormat:
     """How one way of storing weights costs memory."""
 
     bits: float
-    """Per weight of the body, scales included. Embeddings stay at 16 bits in every format."""
+    """Per weight of the body, scales included."""
+    kept_bits: int = 16
+    """Per weight of the embeddings, which no format quantizes."""
     separate_head: bool = False
     """A model with tied embeddings gets a 16-bit output head of its own."""
     dequantizes: bool = False
@@ -118,14 +120,21 @@ def serving(
     context_tokens: int = 8192,
     batch: int = 1,
     kv_bits: Literal[16, 8] = 16,
+    computes_in_32_bits: bool = False,
 ) -> Footprint | None:
-    """Memory to generate with `batch` requests of `context_tokens` each; None when the size is unknown."""
+    """Memory to generate with `batch` requests of `context_tokens` each; None when the size is unknown.
+
+    `computes_in_32_bits`, as a CPU does: what is not quantized takes twice as much, the KV cache too.
+    """
     weight_format = format_of(model, quantization)
     if model.params_b is None:
         return None
+    if computes_in_32_bits:
+        bits = 32 if weight_format.bits == 16 else weight_format.bits
+        weight_format = replace(weight_format, bits=bits, kept_bits=32)
     weights = _weights(model, weight_format)
     cache = kv_cache(model, context_tokens)
-    kv_bytes = cache.bytes * batch * (_KV_8_BIT_FRAC if kv_bits == 8 else 1.0)
+    kv_bytes = cache.bytes * batch * (_KV_8_BIT_FRAC if kv_bits == 8 else weight_format.kept_bits / 16)
     return _footprint(
         model,
         weights=weights.bytes,
@@ -172,11 +181,18 @@ def tuning_by(model: ModelFact, plan: TuningPlan) -> Footprint | None:
     )
 
 
-def largest_context(model: ModelFact, quantization: str, memory_gib: float) -> int | None:
+def largest_context(
+    model: ModelFact, quantization: str, memory_gib: float, *, computes_in_32_bits: bool = False
+) -> int | None:
     """The longest context that fits for one request; None when the size is unknown or nothing fits."""
 
     def fits(context_tokens: int) -> bool:
-        footprint = serving(model, quantization=quantization, context_tokens=context_tokens)
+        footprint = serving(
+            model,
+            quantization=quantization,
+            context_tokens=context_tokens,
+            computes_in_32_bits=computes_in_32_bits,
+        )
         return footprint is not None and footprint.fits(memory_gib)
 
     low, high = 1, model.max_context_tokens or LONGEST_CONTEXT_TOKENS
@@ -251,14 +267,15 @@ def _cached_tokens(model: ModelFact, layers: int, context_tokens: int) -> tuple[
 
 def _weights(model: ModelFact, weight_format: WeightFormat) -> Estimate:
     params = (model.params_b or 0.0) * 1e9
-    if weight_format.bits == 16:
-        return Estimate(2 * params, (f"{model.params_b:g}B parameters at 16 bits",))
+    if weight_format.bits >= 16:
+        note = f"{model.params_b:g}B parameters at {weight_format.bits:g} bits"
+        return Estimate(params * weight_format.bits / 8, (note,))
     embedding, tied, notes = _embeddings(model)
     kept = min(embedding * (1 if tied else 2), params)
     extra_head = embedding if tied and weight_format.separate_head else 0.0
     body_bytes = (params - kept) * weight_format.bits / 8
-    note = f"{model.params_b:g}B parameters at {weight_format.bits:g} bits, embeddings at 16"
-    return Estimate(body_bytes + 2 * (kept + extra_head), (note, *notes))
+    note = f"{model.params_b:g}B parameters at {weight_format.bits:g} bits, embeddings at {weight_format.kept_bits}"
+    return Estimate(body_bytes + weight_format.kept_bits / 8 * (kept + extra_head), (note, *notes))
 
 
 def _embeddings(model: ModelFact) -> tuple[float, bool, tuple[str, ...]]:
@@ -276,11 +293,11 @@ def _embeddings(model: ModelFact) -> tuple[float, bool, tuple[str, ...]]:
 
 
 def _working_copy(model: ModelFact, weight_format: WeightFormat) -> float:
-    """Bytes of the largest matrix at 16 bits, where the kernels blow up one at a time."""
+    """Bytes of the largest matrix as it is computed with, where the kernels blow up one at a time."""
     if not weight_format.dequantizes:
         return 0.0
     embedding, _tied, _notes = _embeddings(model)
-    return 2 * max(embedding, 4.0 * (model.hidden_size or 0) ** 2)
+    return weight_format.kept_bits / 8 * max(embedding, 4.0 * (model.hidden_size or 0) ** 2)
 
 
 _OPTIMIZER_NOTE = {

@@ -30,10 +30,14 @@ Task = Literal[
     "vision",
 ]
 
-Quantization = Literal["none", "int8", "nf4"]
-"""none: 16-bit weights as published; int8 and nf4: bitsandbytes, on loading."""
+Quantization = Literal["none", "bf16", "fp16", "int8", "nf4"]
+"""none: the weights as published, computed in what suits the device; bf16 and fp16: computed in exactly that;
+int8 and nf4: bitsandbytes, on loading."""
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("none", "int8", "nf4")
+"""Those between which a recommendation chooses: bf16 and fp16 take the memory of "none" and answer as it does."""
+LOADINGS: tuple[Quantization, ...] = ("none", "bf16", "fp16", "int8", "nf4")
+"""Those in which a candidate can be loaded."""
 
 ModelKind = Literal["instruct", "base", "embedding", "encoder"]
 CommercialUse = Literal["yes", "no", "conditional", "unknown"]

@@ -29,6 +29,7 @@ _STAGE_NAMES = {
 }
 
 _WORTH_TELLING = 0.97
+_SHORT_S = 10
 
 
 def job_title(job: Job) -> Bilingual:
@@ -67,12 +68,26 @@ def event_line(event: JobEvent, language: Language) -> str | None:
     if event.kind == "progress":
         stage = str(data.get("stage", ""))
         named = _STAGE_NAMES[stage].to(language) if stage in _STAGE_NAMES else stage
-        return f"#{event.job_id} {named} {data['done'] / max(data['total'], 1):.0%}"
+        left = _time_left(data.get("left_s"), language)
+        return f"#{event.job_id} {named} {data['done'] / max(data['total'], 1):.0%}{left}"
     if event.kind == "loss":
         return _loss_line(event, language)
     if event.kind == "candidate":
-        return f"#{event.job_id} {_candidate_name(data, language)}: {_score_text(data)}"
+        failed = data.get("stopped") == "failed"
+        said = data["reason_zh" if language == "zh" else "reason"] if failed else _score_text(data)
+        return f"#{event.job_id} {_candidate_name(data, language)}: {said}"
     return f"#{event.job_id} {Bilingual(data['en'], data['zh']).to(language)}"
+
+
+def _time_left(left_s: float | None, language: Language) -> str:
+    """How long a candidate's other rows will take, if all of them are asked."""
+    if left_s is None or left_s < _SHORT_S:
+        return ""
+    seconds = round(left_s)
+    if seconds < 90:
+        return Bilingual(f" · {seconds} s for its other rows", f" · 其余行约需 {seconds} 秒").to(language)
+    minutes = round(seconds / 60)
+    return Bilingual(f" · {minutes} min for its other rows", f" · 其余行约需 {minutes} 分钟").to(language)
 
 
 def _loss_line(event: JobEvent, language: Language) -> str:

@@ -18,6 +18,8 @@ from skills.stated import PRIORITY_NAMES, stated
 _QUANTIZATION_NAMES: dict[Quantization | None, Bilingual] = {
     None: Bilingual("hosted", "托管 API"),
     "none": Bilingual("16-bit", "16 位"),
+    "bf16": Bilingual("bf16", "bf16"),
+    "fp16": Bilingual("fp16", "fp16"),
     "int8": Bilingual("int8", "int8"),
     "nf4": Bilingual("nf4 (4-bit)", "nf4（4 位）"),
 }

@@ -14,7 +14,7 @@ from bot.spec_file import read_spec
 from bot.subcommands.jobs import as_json, finish, followed_by
 from finetune.jobs import Jobs
 from finetune.spec import Candidate, DatasetTask, EvaluationSpec
-from index.bilingual import Bilingual
+from index.bilingual import Bilingual, Language
 from index.errors import BadInput
 from skills.report import started_line
 
@@ -48,6 +48,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew what was answered before.")] = False,
     user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what memory it takes, and start nothing.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -63,13 +66,49 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
-        job = jobs.submit(_spec(options, jobs), dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
+        asked = _spec(options, jobs)
+        if estimate:
+            output.emit(*_estimated(jobs, asked, output.language))
+            return
+        job = jobs.submit(asked, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))
         if wait:
             finish(jobs, job.id, output)
         else:
             output.emit(as_json(job), followed_by(job).to(output.language))
+
+
+def _estimated(jobs: Jobs, spec: EvaluationSpec, language: Language) -> tuple[dict[str, Any], str]:
+    """What each candidate needs here, as JSON and in lines."""
+    values, lines = [], []
+    for found in jobs.estimate(spec):
+        candidate, gib, free_gib = found.candidate, found.memory_gib, found.device.free_gib
+        values.append(
+            {
+                "model": candidate.model, "quantization": candidate.quantization, "adapter": candidate.adapter,
+                "kind": found.kind, "stored": found.stored, "memory_gib": gib, "row_tokens": found.row_tokens,
+                "free_gib": free_gib, "device": found.device.name, "tokens_per_s": found.tokens_per_s,
+                "reason": found.refusal and found.refusal.en, "basis": found.need and found.need.basis,
+            }
+        )  # fmt: skip
+        if found.refusal is not None:
+            said = found.refusal
+        elif candidate.is_hosted:
+            said = Bilingual("hosted, so it takes no memory here", "托管模型，不占用本机内存")
+        elif gib is None:
+            said = Bilingual("its size is not known, so neither is its memory", "规模未知，无法估算内存")
+        else:
+            said = Bilingual(
+                f"about {gib:.1f} GiB of {free_gib:.1f} GiB free",
+                f"约需 {gib:.1f} GiB，可用 {free_gib:.1f} GiB",
+            )
+        lines.append(f"- {candidate.label}: {said.to(language)}")
+    last = Bilingual(
+        "Time is told once the first rows are answered: `--wait` shows it.",
+        "耗时要等最初几行作答后才知道：加 `--wait` 即可看到。",
+    )
+    return {"candidates": values}, "\n".join([*lines, "", last.to(language)])
 
 
 _CHOSEN = (

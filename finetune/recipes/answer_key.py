@@ -20,7 +20,10 @@ from finetune.recipes.loading import PACKAGES, compute_dtype, sampled_hash
 from finetune.recipes.prompts import Shots
 from finetune.spec import Candidate, EvaluationSpec
 
-_ASKING = ("api", "asking", "convert", "hosted", "loading", "prefix", "prompts", "scoring")
+_ASKING = (
+    "api", "askers", "asking", "classifying", "convert", "hosted", "loading", "prefix", "prompts", "room", "scoring",
+    "seq2seq",
+)  # fmt: skip
 _FILES_THAT_COUNT = ("*.safetensors", "*.json", "*.jinja", "*.model", "*.txt")
 
 

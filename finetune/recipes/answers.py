@@ -82,7 +82,10 @@ def answer_rows(
     metric: str,
     on_row: Callable[[int], None],
 ) -> list[Answer]:
-    """Have the candidate answer each row that it has not answered yet; `on_row` is told how many are done."""
+    """Have the candidate answer each row that it has not answered yet; `on_row` is told how many are done.
+
+    Rows that memory does not suffice for have no answer.
+    """
     answers = {answer.row: answer for answer in answers_so_far(job, candidate)}
     end_torn_line(job.path / _ITEMS)
     for reply in asker.ask([row for row in rows if row.id not in answers]):
@@ -90,7 +93,7 @@ def answer_rows(
         answers[answer.row] = answer
         append_line(job.path / _ITEMS, asdict(answer))
         on_row(len(answers))
-    return [answers[row.id] for row in rows]
+    return [answers[row.id] for row in rows if row.id in answers]
 
 
 def _answer(candidate: str, reply: Reply, metric: str) -> Answer:

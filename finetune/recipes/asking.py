@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import torch
+from transformers import DynamicCache
 from transformers.generation.streamers import BaseStreamer
 
 from finetune.columns import Row
 from finetune.metrics.likelihood import TextLikelihood
 from finetune.recipes.prefix import prefix_cache, repeat
 from finetune.recipes.prompts import Prompts, question_of, shared_prefix
-from finetune.recipes.scoring import LabelScorer
-from finetune.spec import DatasetTask, EvaluationSpec
+from finetune.recipes.room import Room
+from finetune.recipes.scoring import Scored
+from finetune.spec import DatasetTask
 
 WRITTEN_TOKENS: dict[DatasetTask, int] = {
     "question-answering": 64,
@@ -30,9 +32,12 @@ WRITTEN_TOKENS: dict[DatasetTask, int] = {
 }
 """Longest answer where none is stated."""
 
-_ROWS_AT_ONCE = {"cpu": 8, "cuda": 32}
-_TIMED_ROWS = 5
+ROWS_AT_ONCE = {"cpu": 8, "cuda": 32}
+TIMED_ROWS = 5
 """So many rows are asked one by one, for the latency of a single request."""
+_PIECE_TOKENS = 2048
+"""Of a window, computed at once: bounds the memory of a likelihood for every word of the vocabulary."""
+_SHORTEST_PIECE_TOKENS = 16
 
 
 Problem = Literal["failed", "refused", "empty", "no-label"]
@@ -76,25 +81,31 @@ class Asker(Protocol):
         ...
 
 
-def asker_for(
-    model: Any, prompts: Prompts, rows: Sequence[Row], spec: EvaluationSpec, max_tokens: float
-) -> Asker:
-    """The way of asking that the task of the data set needs."""
-    task = spec.dataset.task
-    if task == "language-modelling":
-        return TextAsker(model, prompts.tokenizer, max_tokens)
-    if task in ("classification", "multiple-choice"):
-        scorer = LabelScorer(model, prompts, spec.dataset.labels, [question_of(row) for row in rows])
-        return LabelAsker(scorer, max_tokens)
-    longest = spec.max_new_tokens or WRITTEN_TOKENS[task]
-    return WritingAsker(model, prompts, longest, max_tokens, [row.text for row in rows])
+class LocalAsker(Asker, Protocol):
+    """A model in this machine's memory."""
+
+    no_room: list[str]
+    """Rows that memory did not suffice for, not even alone: they get no reply."""
+
+
+class Scorer(Protocol):
+    """Says how likely each label is as the answer."""
+
+    def length(self, text: str, labels: Sequence[str] = ()) -> int:
+        """Tokens that must fit the context."""
+        ...
+
+    def score(self, text: str, labels: Sequence[str] = ()) -> Scored:
+        """Return how likely each label is as the answer to `text`."""
+        ...
 
 
 class LabelAsker:
     """The label, or the choice of the row, that the model would most likely write."""
 
-    def __init__(self, scorer: LabelScorer, max_tokens: float) -> None:
+    def __init__(self, scorer: Scorer, max_tokens: float) -> None:
         self._scorer, self._max_tokens = scorer, max_tokens
+        self.no_room: list[str] = []
 
     def fits(self, row: Row) -> bool:
         """Whether prompt and longest label fit."""
@@ -102,9 +113,13 @@ class LabelAsker:
 
     def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
         """One row after the other."""
-        for row in rows:
-            scored = self._scorer.score(question_of(row), row.choices)
-            yield Reply(
+        yield from Room(1).in_shares(rows, self._reply, leave_out=lambda row: self.no_room.append(row.id))
+
+    def _reply(self, rows: Sequence[Row]) -> list[Reply]:
+        row = rows[0]
+        scored = self._scorer.score(question_of(row), row.choices)
+        return [
+            Reply(
                 row=row,
                 prediction=scored.prediction,
                 tokens=scored.tokens,
@@ -112,6 +127,7 @@ class LabelAsker:
                 latency_s=scored.latency_s,
                 log_likelihoods=scored.log_likelihoods,
             )
+        ]
 
 
 class WritingAsker:
@@ -125,13 +141,18 @@ class WritingAsker:
         self, model: Any, prompts: Prompts, max_new_tokens: int, max_tokens: float, texts: Sequence[str]
     ) -> None:
         self._model, self._prompts = model, prompts
-        self._prefix = shared_prefix([prompts.prompt(text) for text in texts])
-        with torch.inference_mode():
-            self._prefix_cache = prefix_cache(model, self._prefix)
         self._max_new_tokens, self._max_tokens = max_new_tokens, max_tokens
-        self._rows_at_once = _ROWS_AT_ONCE.get(model.device.type, 8)
-        self._to_time = _TIMED_ROWS
+        self._room = Room(ROWS_AT_ONCE.get(model.device.type, 8))
+        self.no_room: list[str] = []
+        self._to_time = TIMED_ROWS
         self._ends = self._end_ids()
+        self._prepare(texts)
+
+    def _prepare(self, texts: Sequence[str]) -> None:
+        """Compute what all prompts begin with."""
+        self._prefix = shared_prefix([self._prompts.prompt(text) for text in texts])
+        with torch.inference_mode():
+            self._prefix_cache = prefix_cache(self._model, self._prefix)
 
     def fits(self, row: Row) -> bool:
         """Whether the prompt leaves room for the answer."""
@@ -139,31 +160,22 @@ class WritingAsker:
 
     def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
         """The first few alone, for their latency, then many at once, the longest first."""
-        waiting = list(rows)
-        while waiting and self._to_time:
-            self._to_time -= 1
-            yield self._alone(waiting.pop(0))
-        waiting.sort(key=lambda row: -len(row.text))
-        while waiting:
-            batch = waiting[: self._rows_at_once]
-            try:
-                replies = self._together(batch)
-            except torch.OutOfMemoryError:
-                if len(batch) == 1:
-                    raise
-                torch.cuda.empty_cache()
-                self._rows_at_once = max(1, len(batch) // 2)
-                continue
-            waiting = waiting[len(batch) :]
-            yield from replies
+        alone, self._to_time = self._to_time, max(0, self._to_time - len(rows))
+        yield from Room(1).in_shares(rows[:alone], self._alone, leave_out=self._leave_out)
+        rest = sorted(rows[alone:], key=lambda row: -len(row.text))
+        yield from self._room.in_shares(rest, self._together, leave_out=self._leave_out)
 
-    def _alone(self, row: Row) -> Reply:
-        prompt, clock = self._prompts.prompt(row.text), _Clock()
+    def _leave_out(self, row: Row) -> None:
+        self.no_room.append(row.id)
+
+    def _alone(self, rows: Sequence[Row]) -> list[Reply]:
+        row = rows[0]
+        prompt, clock = self._prompts.prompt(row.text), Clock()
         started_s = time.perf_counter()
         written = self._write([prompt], self._max_new_tokens, clock)[0]
         latency_s = time.perf_counter() - started_s
         first_s = None if clock.first_token_at_s is None else clock.first_token_at_s - started_s
-        return self._reply(row, prompt, written, latency_s, latency_s, first_s)
+        return [self._reply(row, prompt, written, latency_s, latency_s, first_s)]
 
     def _together(self, rows: Sequence[Row]) -> list[Reply]:
         prompts = [self._prompts.prompt(row.text) for row in rows]
@@ -192,7 +204,7 @@ class WritingAsker:
         )
 
     @torch.inference_mode()
-    def _write(self, prompts: Sequence[list[int]], most: int, clock: _Clock | None = None) -> list[list[int]]:
+    def _write(self, prompts: Sequence[list[int]], most: int, clock: Clock | None = None) -> list[list[int]]:
         """Token ids written behind each prompt, up to an end. Padding is behind the shared prefix, and masked."""
         shared, padding = len(self._prefix), self._padding_id()
         width = max(map(len, prompts))
@@ -206,17 +218,23 @@ class WritingAsker:
             input_ids=torch.tensor(rows, device=device),
             attention_mask=torch.tensor(mask, device=device),
             past_key_values=cache if shared else None,
-            max_new_tokens=most,
-            do_sample=False,
-            num_beams=1,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            eos_token_id=self._ends or None,
-            pad_token_id=padding,
             streamer=clock,
+            **self._greedily(most),
         )
         return [self._up_to_end(row[width:].tolist()) for row in written]
+
+    def _greedily(self, most: int) -> dict[str, Any]:
+        """How a text is written: the likeliest token each time, at most so many."""
+        return {
+            "max_new_tokens": most,
+            "do_sample": False,
+            "num_beams": 1,
+            "temperature": None,
+            "top_p": None,
+            "top_k": None,
+            "eos_token_id": self._ends or None,
+            "pad_token_id": self._padding_id(),
+        }
 
     def _up_to_end(self, ids: list[int]) -> list[int]:
         ends = [i for i, token in enumerate(ids) if token in self._ends]
@@ -238,7 +256,7 @@ class WritingAsker:
         return int(padding if padding is not None else self._ends[0] if self._ends else 0)
 
 
-class _Clock(BaseStreamer):  # type: ignore[misc]
+class Clock(BaseStreamer):  # type: ignore[misc]
     """Looks at the time when the first written token comes."""
 
     def __init__(self) -> None:
@@ -261,6 +279,8 @@ class TextAsker:
     def __init__(self, model: Any, tokenizer: Any, max_tokens: float) -> None:
         self._model, self._tokenizer = model, tokenizer
         self._window = int(max_tokens) if math.isfinite(max_tokens) else 4096
+        self._piece = _PIECE_TOKENS
+        self.no_room: list[str] = []
 
     def fits(self, row: Row) -> bool:
         """Windows fit any text; one of a single token predicts nothing."""
@@ -269,12 +289,15 @@ class TextAsker:
     @torch.inference_mode()
     def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
         """One row after the other."""
-        for row in rows:
-            started_s = time.perf_counter()
-            ids = self._ids(row.text)
-            log_likelihood = sum(self._windows(ids))
-            took_s = time.perf_counter() - started_s
-            yield Reply(
+        yield from Room(1).in_shares(rows, self._reply, leave_out=lambda row: self.no_room.append(row.id))
+
+    def _reply(self, rows: Sequence[Row]) -> list[Reply]:
+        row, started_s = rows[0], time.perf_counter()
+        ids = self._ids(row.text)
+        log_likelihood = sum(self._windows(ids))
+        took_s = time.perf_counter() - started_s
+        return [
+            Reply(
                 row=row,
                 prediction="",
                 tokens=len(ids),
@@ -286,6 +309,7 @@ class TextAsker:
                     utf8_bytes=len(row.text.encode()),
                 ),
             )
+        ]
 
     def _ids(self, text: str) -> list[int]:
         """The tokens, behind the one that begins every text where the model has such a token."""
@@ -301,9 +325,30 @@ class TextAsker:
         start = 0
         while done < len(ids):
             window = ids[start : start + self._window]
-            logits = self._model(torch.tensor([window], device=self._model.device)).logits[0, :-1]
-            targets = torch.tensor(window[1:], device=logits.device)
-            each = logits.float().log_softmax(-1).gather(-1, targets[:, None])[:, 0]
-            yield float(each[done - start - 1 :].sum())
+            yield sum(self._each(window)[done - start - 1 :])
             done = start + len(window)
             start += step
+
+    def _each(self, window: list[int]) -> list[float]:
+        """The log-likelihood of each token behind the first, in smaller pieces where memory runs out."""
+        while True:
+            try:
+                return self._in_pieces(window, self._piece)
+            except torch.OutOfMemoryError:
+                shorter = min(self._piece, len(window)) // 2
+                if shorter < _SHORTEST_PIECE_TOKENS:
+                    raise
+                self._piece = shorter
+            torch.cuda.empty_cache()
+
+    def _in_pieces(self, window: list[int], piece: int) -> list[float]:
+        """Piece by piece, each behind the cache of those before it: the outcome is that of one piece."""
+        inputs, targets = window[:-1], window[1:]
+        cache = DynamicCache(config=self._model.config) if len(inputs) > piece else None
+        each: list[float] = []
+        for start in range(0, len(inputs), piece):
+            ids = torch.tensor([inputs[start : start + piece]], device=self._model.device)
+            logits = self._model(ids, past_key_values=cache, use_cache=cache is not None).logits[0]
+            wanted = torch.tensor(targets[start : start + piece], device=logits.device)
+            each += logits.float().log_softmax(-1).gather(-1, wanted[:, None])[:, 0].tolist()
+        return each

@@ -13,45 +13,52 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, SpawnContext
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
+from finetune.admission import admission
 from finetune.columns import Row
-from finetune.models import resolve
+from finetune.device import Device
+from finetune.models import models_folder, resolve
 from finetune.recipes.answer_key import answer_key
 from finetune.recipes.answers import Answer, answer_rows, answers_so_far, take_kept, to_keep
-from finetune.recipes.asking import Asker, asker_for
+from finetune.recipes.askers import asker_for, scoring_rule
+from finetune.recipes.asking import Asker
+from finetune.recipes.energy import EnergyMeter
 from finetune.recipes.job_dir import Context, JobDir, read_json, write_json
 from finetune.recipes.kept_answers import KeptAnswers, row_key
 from finetune.recipes.loading import (
+    architecture_for,
     environment,
     load_model,
     load_tokenizer,
-    max_tokens,
     prepare_libraries,
     revision_of,
 )
-from finetune.recipes.memory import MemoryMeter
-from finetune.recipes.prompts import Prompts, Shots
-from finetune.recipes.scoring import SCORING
-from finetune.spec import EvaluationSpec
+from finetune.recipes.memory import MemoryMeter, device_here
+from finetune.recipes.prompts import Shots, question_of
+from finetune.spec import Candidate, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import ShortlistError
 
 logger = logging.getLogger(__name__)
 
-_GIB = 1024**3
 _PATIENCE_S = 10.0
-_ABOUT_ROWS = frozenset({"rows_too_long", "too_long"})
+_ABOUT_ROWS = frozenset({"rows_too_long", "too_long", "rows_out_of_memory", "no_room"})
 """What was measured of this job's rows, and not of the candidate."""
 _ROOM = 1.3
 """Another model is loaded beside the present ones when so many times the largest of them is free."""
+_PACED_ROWS = 5
+"""After so many rows the time for the rest is told."""
+
+UNANSWERED = ("too_long", "no_room")
+"""Rows, by id, that a candidate's context or memory does not suffice for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,8 @@ class Contestant:
     failure: Bilingual | None = None
     is_out: bool = False
     """Asked no more: eliminated, failed, or finished in an earlier run."""
+    need_gib: float | None = None
+    """Memory that it is expected to need; None where that is unknown."""
     _process: multiprocessing.process.BaseProcess | None = None
     _pipe: Connection | None = None
     _kept: KeptAnswers | None = None
@@ -97,6 +106,11 @@ class Contestant:
         return self.task.names[self.index]
 
     @property
+    def candidate(self) -> Candidate:
+        """What was asked for."""
+        return self.task.spec.candidates[self.index]
+
+    @property
     def measured(self) -> dict[str, Any]:
         """Memory, load time, revision and the like, once it has answered a row."""
         return read_json(self._outcome) if self._outcome.is_file() else {}
@@ -106,13 +120,33 @@ class Contestant:
         """All that it has answered, also in an earlier run."""
         return answers_so_far(self.job, self.name)
 
+    def admit(self, device: Device) -> None:
+        """Look at it before it is loaded; `failure` says why it cannot be."""
+        spec, context = self.task.spec, self.job.context
+        shown = "".join((spec.instruction or "", *(part for shot in self.task.shots for part in shot)))
+        texts = (shown + question_of(row) for row in self.task.rows)
+        try:
+            known = admission(
+                self.candidate,
+                spec.dataset,
+                texts,
+                device,
+                models=models_folder(context.home, shared=context.models),
+            )
+        except ShortlistError as error:
+            self.failure = error.message
+            return
+        self.failure = known.refusal
+        self.need_gib = known.memory_gib
+
     def answer(self, rows: Sequence[Row], done: int) -> None:
         """Answer the rows that are not answered yet; `failure` says why if it could not.
 
         `done`: rows that all candidates together have behind them, for the progress.
         """
         done += self._take_kept(rows, done)
-        known = {answer.row for answer in self.answers} | set(self.measured.get("too_long", ()))
+        known = {answer.row for answer in self.answers}
+        known |= {row for name in UNANSWERED for row in self.measured.get(name, ())}
         left = [row.id for row in rows if row.id not in known]
         if not left and self.measured:
             return
@@ -175,9 +209,15 @@ class Contestant:
         have, kept = {answer.row for answer in self.answers}, self._read_kept()
         return 0 if self.is_out else sum(row.id not in have and row_key(row) not in kept for row in rows)
 
+    def clear_the_way(self, others: Sequence[Contestant]) -> None:
+        """Have the others let go of their models when this one would not fit beside them."""
+        if self._process is None and self.need_gib is not None and device_here().free_gib < self.need_gib:
+            for other in others:
+                other.close()
+
     def makes_room(self) -> None:
         """Let go of the model when memory for another one is short."""
-        if _free_gib() < _ROOM * float(self.measured.get("peak_memory_gib") or 0.0):
+        if device_here().free_gib < _ROOM * float(self.measured.get("peak_memory_gib") or 0.0):
             self.close()
 
     def close(self) -> None:
@@ -230,12 +270,6 @@ def _processes() -> ForkContext | SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def _free_gib() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0] / _GIB
-    return float(psutil.virtual_memory().available) / _GIB
-
-
 def _serve(job_path: Path, task: Task, index: int, outcome: Path, pipe: Connection) -> None:
     """Run in the child: load the candidate, answer batch after batch until the pipe closes."""
     try:
@@ -255,32 +289,41 @@ class _Opened:
     """What a result says of it beside its answers, so far."""
     too_long: Sequence[str] = ()
     """Rows that it cannot read."""
+    counting: Callable[[int], AbstractContextManager[None]] = lambda _rows: nullcontext()
+    """Counts the joules of so many rows, where they can be counted."""
 
 
 def _answer_batches(job: JobDir, task: Task, index: int, outcome: Path, pipe: Connection) -> None:
     name = task.names[index]
     ids, done = pipe.recv()
     job.progress(done, task.total, f"{name}: loading")
-    is_hosted = task.spec.candidates[index].is_hosted
-    opened = (_open_hosted if is_hosted else _open_local)(job.context, task, index)
+    is_hosted, context = task.spec.candidates[index].is_hosted, job.context
+    opened = _open_hosted(context, task, index) if is_hosted else _open_local(context, task, index, outcome)
     while True:
         wanted = set(ids) - set(opened.too_long)
         batch = [row for row in task.rows if row.id in wanted]
-        before, already = done, len(answers_so_far(job, name))
-        answer_rows(
-            job,
-            name,
-            opened.asker,
-            batch,
-            task.metric,
-            lambda answered, base=before - already: job.progress(base + answered, task.total, name),  # type: ignore[misc]
-        )
+        on_row = _pace(job, task, name, done, len(opened.too_long))
+        with opened.counting(len(batch)):
+            answer_rows(job, name, opened.asker, batch, task.metric, on_row)
         write_json(outcome, opened.measured())
         pipe.send(None)
         asked = _next(pipe)
         if asked is None:
             return
         ids, done = asked
+
+
+def _pace(job: JobDir, task: Task, name: str, done: int, too_long: int) -> Callable[[int], None]:
+    """Tell the progress and, after the first rows, how long the candidate's other rows take if it stays."""
+    started_s, already = time.monotonic(), len(answers_so_far(job, name))
+
+    def tell(answered: int) -> None:
+        new, left = answered - already, len(task.rows) - too_long - answered
+        each_s = (time.monotonic() - started_s) / new
+        left_s = each_s * left if new >= _PACED_ROWS else None
+        job.progress(done + new, task.total, name, left_s=left_s)
+
+    return tell
 
 
 def _open_hosted(context: Context, task: Task, index: int) -> _Opened:
@@ -291,42 +334,51 @@ def _open_hosted(context: Context, task: Task, index: int) -> _Opened:
     return _Opened(asker=hosted.asker, measured=hosted.measured)
 
 
-def _open_local(context: Context, task: Task, index: int) -> _Opened:
+def _open_local(context: Context, task: Task, index: int, outcome: Path) -> _Opened:
     candidate, spec = task.spec.candidates[index], task.spec
     device = prepare_libraries(context)
     started_s = time.perf_counter()
     location = resolve(candidate.model)
-    model = load_model(location, context, candidate.quantization, device, adapter=candidate.adapter)
-    prompts = Prompts(
-        load_tokenizer(location, context),
-        spec.dataset.labels,
-        task=spec.dataset.task,
-        instruction=spec.instruction,
-        shots=task.shots,
+    architecture = architecture_for(location, context, candidate.adapter)
+    model = load_model(
+        location,
+        context,
+        candidate.quantization,
+        device,
+        adapter=candidate.adapter,
+        architecture=architecture,
     )
+    tokenizer = load_tokenizer(location, context)
     load_time_s = time.perf_counter() - started_s
-    asker = asker_for(model, prompts, task.rows, spec, max_tokens(model))
+    asker = asker_for(model, tokenizer, architecture, spec, task.rows, task.shots)
     too_long = [row.id for row in task.rows if not asker.fits(row)]
-    meter = MemoryMeter(model, device)
+    asker.no_room += read_json(outcome).get("no_room", ()) if outcome.is_file() else ()
+    meter, energy = MemoryMeter(model, device), EnergyMeter(device)
 
     def measured() -> dict[str, Any]:
         return {
+            "kind": architecture.kind,
+            "stored": str(architecture.stored) if architecture.stored else None,
             "peak_memory_gib": meter.peak_gib(),
             "weights_gib": meter.weights_gib,
             "load_time_s": load_time_s,
+            "joules_per_row": energy.joules_per_row,
             "rows_too_long": len(too_long),
+            "rows_out_of_memory": len(asker.no_room),
             "too_long": too_long,
+            "no_room": asker.no_room,
             "revision": revision_of(location, model),
             "licence": location.licence,
             "environment": {
                 **environment(context, device, seed=spec.seed),
-                "scoring": _scoring(spec),
+                "dtype": str(model.dtype).removeprefix("torch."),
+                "scoring": scoring_rule(architecture, spec.dataset.task),
                 "tokens_per_s": "tokens of text and answers computed, without the shared instruction",
                 "peak_memory_gib": meter.meaning,
             },
         }
 
-    return _Opened(asker=asker, measured=measured, too_long=too_long)
+    return _Opened(asker=asker, measured=measured, too_long=too_long, counting=energy.counting)
 
 
 def _next(pipe: Connection) -> tuple[list[str], int] | None:
@@ -336,13 +388,6 @@ def _next(pipe: Connection) -> tuple[list[str], int] | None:
     except EOFError:
         return None
     return asked
-
-
-def _scoring(spec: EvaluationSpec) -> str:
-    task = spec.dataset.task
-    if task in ("classification", "multiple-choice"):
-        return SCORING
-    return "sum of log-probabilities of all tokens" if task == "language-modelling" else "greedy decoding"
 
 
 def failed(reason: Bilingual) -> Mapping[str, Any]:

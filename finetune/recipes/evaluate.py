@@ -26,11 +26,12 @@ from finetune.providers import hosted_name
 from finetune.racing import DELTA as DELTA_OF_A_RACE
 from finetune.racing import Race, Steps
 from finetune.recipes.answers import Answer, by_category, figures, speed, spending
-from finetune.recipes.contestants import Contestant, Task, failed
+from finetune.recipes.contestants import UNANSWERED, Contestant, Task, failed
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
 from finetune.recipes.judging import Judge
 from finetune.recipes.kept_answers import drop_oldest
 from finetune.recipes.loading import texts_seen_in_training
+from finetune.recipes.memory import device_here
 from finetune.recipes.report import render_report
 from finetune.spec import JUDGED, Candidate, EvaluationSpec
 from index.bilingual import Bilingual
@@ -140,6 +141,7 @@ def _race(task: Task, contestants: Sequence[Contestant], judge: Judge | None) ->
     steps = Steps(len(task.rows), _codes(task.rows))
     for contestant in contestants:
         contestant.is_out = _kept(contestant).is_file() and not is_race
+    _admit(contestants)
     for batch in _batches(task):
         if _is_late(task, started_s) and race is not None:
             break
@@ -165,6 +167,7 @@ def _ask(
     """Have all that are still in answer a batch, and the judge look at it."""
     asked = [contestant for contestant in contestants if not contestant.is_out]
     for contestant in asked:
+        contestant.clear_the_way(contestants)
         contestant.answer(batch, _done(contestants, task))
         contestant.makes_room()
         if judge is None:
@@ -188,6 +191,18 @@ def _judge(job: JobDir, task: Task) -> Judge | None:
     if not has_references and task.shots:
         raise _nothing_to_show(task.spec.dataset.name)
     return Judge(job, task.spec, task.spec.judge, None if has_references else task.names[0])
+
+
+def _admit(contestants: Sequence[Contestant]) -> None:
+    """Refuse who cannot be asked, read or held here before anybody is loaded; the others go on."""
+    device = device_here()
+    for contestant in contestants:
+        if not contestant.is_out and not contestant.candidate.is_hosted:
+            contestant.admit(device)
+            _settle(contestant, is_last=False)
+    asked_in_16_bits = [c.name for c in contestants if c.candidate.quantization in ("bf16", "fp16")]
+    if asked_in_16_bits and not device.is_gpu and not any(c.measured for c in contestants):
+        contestants[0].job.note(_slow_here(asked_in_16_bits))
 
 
 def _started(task: Task, contestants: Sequence[Contestant], steps: Steps) -> Race:
@@ -334,9 +349,9 @@ def _describe(contestant: Contestant, stopped: str) -> dict[str, Any]:
         row["hosted"] = {**asdict(name), "base_url": candidate.base_url}
     if contestant.failure is not None:
         return {**row, **failed(contestant.failure)}
-    measured = {name: value for name, value in contestant.measured.items() if name != "too_long"}
+    measured = {name: value for name, value in contestant.measured.items() if name not in UNANSWERED}
     if not answers:
-        return {**row, **measured, **failed(_all_too_long())}
+        return {**row, **measured, **failed(_nothing_fits(measured.get("rows_out_of_memory", 0)))}
     return {
         **row,
         **measured,
@@ -438,7 +453,21 @@ def _budget_spent(usd: float) -> Bilingual:
     )
 
 
-def _all_too_long() -> Bilingual:
+def _slow_here(names: Sequence[str]) -> Bilingual:
+    listed = ", ".join(names)
+    return Bilingual(
+        en=f"{listed}: most CPUs compute in 16 bits several times slower than in 32. Without @bf16 or @fp16 a model "
+        "computes in 32 bits here.",
+        zh=f"{listed}：多数 CPU 上 16 位计算比 32 位慢数倍。去掉 @bf16 或 @fp16，模型在此即以 32 位计算。",
+    )
+
+
+def _nothing_fits(out_of_memory: int) -> Bilingual:
+    if out_of_memory:
+        return Bilingual(
+            en="Memory did not suffice for any row, not even one alone. Try nf4, shorter texts or a smaller model.",
+            zh="内存连单独一行都放不下。请尝试 nf4、更短的文本或更小的模型。",
+        )
     return Bilingual(
         en="Every row is longer than the model's context. Use a model with a longer one.",
         zh="所有行都超出了该模型的上下文长度。请使用上下文更长的模型。",

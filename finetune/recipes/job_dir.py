@@ -61,12 +61,16 @@ class JobDir:
         """Report that something happened."""
         append_line(self.path / "events.jsonl", {"kind": kind, "data": data})
 
-    def progress(self, done: int, total: int, stage: str) -> None:
-        """Report how far it is: at most once a second, except at the end of a stage."""
+    def progress(self, done: int, total: int, stage: str, *, left_s: float | None = None) -> None:
+        """Report how far it is, and how long the stage will still take where that is known.
+
+        At most once a second, except at the end of a stage.
+        """
         now_s = time.monotonic()
         if done >= total or now_s - self._last_progress_s >= _SECONDS_BETWEEN_PROGRESS_EVENTS:
             self._last_progress_s = now_s
-            self.emit("progress", {"done": done, "total": total, "stage": stage})
+            known = {} if left_s is None else {"left_s": round(left_s, 1)}
+            self.emit("progress", {"done": done, "total": total, "stage": stage, **known})
 
     def note(self, sentence: Bilingual) -> None:
         """Tell the person something that they should know."""

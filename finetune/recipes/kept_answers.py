@@ -86,7 +86,3 @@ def drop_oldest(home: Path, *, most_bytes: int = MOST_BYTES) -> None:
                 return
             shutil.rmtree(folder, ignore_errors=True)
             left -= size
-
-
-def _is_whole(line: Mapping[str, Any]) -> bool:
-    return line.keys() >= _NEEDED or {"row", "is_too_long"} <= line.keys()

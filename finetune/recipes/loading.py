@@ -1,7 +1,8 @@
 """Turn a candidate's name, quantization and adapter into a model that is ready to be asked.
 
-Weights come from safetensors only and no code of a model's own is run. On a GPU a model computes in bf16,
-on a CPU in fp32: bf16 is several times slower on CPUs without instructions for it.
+Weights come from safetensors only and no code of a model's own is run. Unless asked otherwise a model computes in
+bf16 on a GPU and in fp32 on a CPU: bf16 is several times slower on CPUs without instructions for it. A checkpoint
+that was quantized before it was published stays as it is stored.
 """
 
 from __future__ import annotations
@@ -13,14 +14,22 @@ import logging
 import os
 import platform
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from huggingface_hub.utils import disable_progress_bars
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+)
 
+from finetune.architecture import Architecture, Kind, architecture_of
 from finetune.models import ModelLocation, models_folder
 from finetune.recipes.convert import converted
 from finetune.recipes.job_dir import Context
@@ -33,6 +42,11 @@ logger = logging.getLogger(__name__)
 TRAINING_TEXTS = "training_texts.json"
 """In an adapter's folder: hashes of the texts that it was trained on."""
 
+_AUTO: dict[Kind, Any] = {
+    "causal": AutoModelForCausalLM,
+    "seq2seq": AutoModelForSeq2SeqLM,
+    "classifier": AutoModelForSequenceClassification,
+}
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers")
 _SAMPLED_BYTES = 2**20
 
@@ -60,18 +74,24 @@ def load_model(
     device: torch.device,
     *,
     adapter: str | None = None,
+    architecture: Architecture | None = None,
 ) -> Any:
-    """Load a model, quantized on loading, with a tuned adapter on top if given."""
+    """Load a model, quantized on loading, with a tuned adapter on top if given; a causal one unless told."""
+    made = architecture or Architecture(kind="causal")
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, found = _AUTO[made.kind].from_pretrained(
             _place(location, context),
-            dtype=compute_dtype(device),
-            quantization_config=_quantization_config(quantization, device),
+            dtype="auto" if made.stored else dtype_for(quantization, device),
             device_map={"": device},
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
+            **_quantized(quantization, device),
+            **_head(made),
         )
         _forbid_repacking(model)
+        if adapter is None:
+            _require_weights(location.id, model, found["missing_keys"])
         return (with_adapter(model, adapter) if adapter else model).eval()
     except torch.OutOfMemoryError as error:
         raise _no_room(location.id, quantization) from error
@@ -79,6 +99,12 @@ def load_model(
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, AttributeError) as error:
         logger.exception("model not loaded", extra={"model": location.id})
         raise _not_loaded(location.id, quantization, adapter) from error
+
+
+def architecture_for(location: ModelLocation, context: Context, adapter: str | None) -> Architecture:
+    """What kind of model it is; one that is built in is converted first."""
+    place = Path(_place(location, context))
+    return architecture_of(location, place if place.is_dir() else None, adapter)
 
 
 def with_adapter(model: Any, adapter: str) -> Any:
@@ -109,10 +135,25 @@ def compute_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
+def dtype_for(quantization: Quantization, device: torch.device) -> torch.dtype:
+    """The precision that was asked for, or the one that suits the device."""
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(quantization, compute_dtype(device))
+
+
 def max_tokens(model: Any) -> float:
     """The longest input that the model was made for; no limit where its configuration names none."""
-    length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return float(length) if length else float("inf")
+    config = model.config.get_text_config()
+    names = ("max_position_embeddings", "max_encoder_position_embeddings", "n_positions")
+    length = next((value for name in names if (value := getattr(config, name, None))), None)
+    return float(length - _reserved_positions(model)) if length else float("inf")
+
+
+def _reserved_positions(model: Any) -> int:
+    """RoBERTa and its kin count positions from behind the one of padding."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return int(module.padding_idx) + 1
+    return 0
 
 
 def revision_of(location: ModelLocation, model: Any) -> str:
@@ -144,17 +185,46 @@ def _place(location: ModelLocation, context: Context) -> str:
     return str(location.path or location.id)
 
 
-def _quantization_config(quantization: Quantization, device: torch.device) -> BitsAndBytesConfig | None:
+def _head(made: Architecture) -> dict[str, Any]:
+    """A classifier's outputs by name, so that a tuned head finds as many as it has labels."""
+    if made.kind != "classifier":
+        return {}
+    names = dict(enumerate(made.labels))
+    return {"id2label": names, "label2id": {label: number for number, label in names.items()}}
+
+
+def _quantized(quantization: Quantization, device: torch.device) -> dict[str, Any]:
+    """How weights are quantized on loading; no word of it where they are not.
+
+    Even None would make transformers forget how a stored checkpoint was quantized, and take its integers for weights.
+    """
     if quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    if quantization == "nf4":
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=compute_dtype(device),
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    if quantization != "nf4":
+        return {}
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype(device),
+    )
+    return {"quantization_config": config}
+
+
+def _require_weights(name: str, model: Any, missing: Iterable[str]) -> None:
+    """Refuse a model whose files lack weights: transformers makes up random ones and goes on."""
+    weights = dict(model.named_parameters())
+    lacking = sorted(weight for weight in missing if weight in weights)
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (", …" if len(lacking) > 3 else "")
+        raise JobFailed(
+            Bilingual(
+                en=f"The files of {name} lack {len(lacking)} weights ({shown}), so it would answer at random. "
+                "Use a complete checkpoint, or one that was trained for this kind of task.",
+                zh=f"{name} 的文件缺少 {len(lacking)} 个权重（{shown}），其回答将是随机的。"
+                "请使用完整的检查点，或为此类任务训练过的模型。",
+            )
         )
-    return None
 
 
 def _forbid_repacking(model: Any) -> None:

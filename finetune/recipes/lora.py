@@ -102,7 +102,7 @@ def _score(job: JobDir, plan: TuningPlan, model: Any, name: str, *, done: int) -
     texts = [row.text for row in plan.held_out_rows]
     scorer = LabelScorer(model, plan.prompts, plan.spec.dataset.labels, texts)
     asker = LabelAsker(scorer, max_tokens(model))
-    return answer_rows(
+    answers = answer_rows(
         job,
         name,
         asker,
@@ -110,6 +110,9 @@ def _score(job: JobDir, plan: TuningPlan, model: Any, name: str, *, done: int) -
         "accuracy",
         lambda rows: job.progress(done + rows, plan.work, name),
     )
+    if asker.no_room:  # before and after are compared row by row
+        raise _no_room(plan.spec)
+    return answers
 
 
 def _add_adapter(model: Any, spec: TuningSpec) -> Any:

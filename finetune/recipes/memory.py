@@ -12,7 +12,19 @@ from typing import Any
 import psutil
 import torch
 
-_GIB = 1024**3
+from finetune.device import GIB, Device, processors
+
+
+def device_here() -> Device:
+    """The device that models are loaded on, and how much of its memory is free now."""
+    if not torch.cuda.is_available():
+        return processors()
+    return Device(
+        name=torch.cuda.get_device_name(),
+        free_gib=torch.cuda.mem_get_info()[0] / GIB,
+        is_gpu=True,
+        compute_capability=torch.cuda.get_device_capability(),
+    )
 
 
 class MemoryMeter:
@@ -24,7 +36,7 @@ class MemoryMeter:
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._device = device
-        self.weights_gib: float = model.get_memory_footprint() / _GIB
+        self.weights_gib: float = model.get_memory_footprint() / GIB
         gc.collect()
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
@@ -35,9 +47,9 @@ class MemoryMeter:
     def peak_gib(self) -> float:
         """The most that was needed so far."""
         if self._device.type == "cuda":
-            return float(torch.cuda.max_memory_allocated(self._device)) / _GIB
+            return float(torch.cuda.max_memory_allocated(self._device)) / GIB
         grown_bytes: int = max(0, _peak_resident_bytes() - self._base_bytes)
-        return self.weights_gib + grown_bytes / _GIB
+        return self.weights_gib + grown_bytes / GIB
 
     @property
     def meaning(self) -> str:

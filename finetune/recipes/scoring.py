@@ -24,6 +24,7 @@ from transformers import Cache
 
 from finetune.recipes.prefix import prefix_cache, repeat
 from finetune.recipes.prompts import Prompts, shared_prefix
+from finetune.recipes.room import Room
 from index.bilingual import Bilingual
 from index.errors import JobFailed
 
@@ -31,7 +32,7 @@ SCORING = "sum of log-probabilities of the label's tokens and the end of the tur
 """The rule in a line, for results."""
 
 _CACHED_TOKENS_AT_ONCE = 32_768
-"""Bounds the memory of the copies of a long prompt's cache, one per label."""
+"""Bounds the memory of the copies of a long prompt's cache, one per label; fewer where even these do not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class LabelScorer:
 
     def __init__(self, model: Any, prompts: Prompts, labels: Sequence[str], texts: Sequence[str]) -> None:
         self._model, self._prompts, self._labels = model, prompts, tuple(labels)
+        self._room = Room()
         self._prefix = shared_prefix([prompts.prompt(text) for text in texts])
         with torch.inference_mode():
             self._prefix_cache = prefix_cache(model, self._prefix)
@@ -74,12 +76,15 @@ class LabelScorer:
         after_prompt = logits[0, -1].float().log_softmax(-1)
         names = list(dict.fromkeys(labels or self._labels))
         completions = [self._prompts.completion(label) for label in names]
-        at_once = max(1, _CACHED_TOKENS_AT_ONCE // len(prompt))
-        scores: list[float] = []
-        for start in range(0, len(names), at_once):
-            scores += self._completion_scores(after_prompt, cache, completions[start : start + at_once])
+        scores = list(
+            self._room.in_shares(
+                completions,
+                lambda some: self._completion_scores(after_prompt, cache, some),
+                at_most=_CACHED_TOKENS_AT_ONCE // len(prompt),
+            )
+        )
         if not all(map(math.isfinite, scores)):
-            raise _no_probabilities()
+            raise no_probabilities()
         return Scored(
             log_likelihoods=dict(zip(names, scores, strict=True)),
             latency_s=time.perf_counter() - started_s,
@@ -109,7 +114,8 @@ class LabelScorer:
         return result
 
 
-def _no_probabilities() -> JobFailed:
+def no_probabilities() -> JobFailed:
+    """What a model computes is no number."""
     return JobFailed(
         Bilingual(
             en="The model's answers have no finite probabilities: its weights are broken or overflow here. "

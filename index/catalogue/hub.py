@@ -53,11 +53,11 @@ HUB_LICENCES = {
 _WHOLE_NUMBERS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 """One stored number is one parameter; packed formats (U8, I32) hold several."""
 _CONFIG_NAMES = {
-    "n_layers": ("num_hidden_layers", "n_layer", "num_layers"),
-    "n_heads": ("num_attention_heads", "n_head", "num_heads"),
+    "n_layers": ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers"),
+    "n_heads": ("num_attention_heads", "n_head", "num_heads", "n_heads", "decoder_attention_heads"),
     "n_kv_heads": ("num_key_value_heads",),
     "head_dim": ("head_dim", "d_kv"),
-    "hidden_size": ("hidden_size", "n_embd", "d_model"),
+    "hidden_size": ("hidden_size", "n_embd", "d_model", "dim"),
     "vocab_size": ("vocab_size",),
     "kv_lora_rank": ("kv_lora_rank",),
     "max_context_tokens": ("max_position_embeddings", "n_positions"),

@@ -278,6 +278,8 @@ def _clause_about(text: str, about: frozenset[str], names: ModelNames) -> Clause
 def _figures_in_words(item: Recommendation) -> Iterator[str]:
     loaded = {
         "none": "16-bit 16 位 bf16",
+        "bf16": "16-bit 16 位 bf16",
+        "fp16": "16-bit 16 位 fp16",
         "nf4": "nf4 4-bit 4 位",
         "int8": "int8 8-bit 8 位",
         None: "hosted API 托管",

@@ -24,6 +24,8 @@ _DATASET_SD = 0.6
 QUANTIZATION_LOGITS: Mapping[Quantization | None, tuple[float, float]] = {
     None: (0.0, 0.0),
     "none": (0.0, 0.0),
+    "bf16": (0.0, 0.0),
+    "fp16": (0.0, 0.0),
     "int8": (-0.024, 0.07),
     "nf4": (-0.05, 0.09),
 }

@@ -81,7 +81,7 @@ BAD_INPUT = {
     ),
     "unknown quantization": (
         ["evaluate", "--model", "smollm2@int3", "--dataset", "tickets"],
-        "Use one of: none, int8, nf4",
+        "Use one of: none, bf16, fp16, int8, nf4",
     ),
     "no model": (["evaluate", "--dataset", "tickets"], "--model"),
     "missing data set": (["evaluate", "--model", "smollm2", "--dataset", "nowhere.csv"], "nowhere.csv"),
@@ -199,3 +199,18 @@ def test_team_documents_are_added_found_and_removed(tmp_path: Path) -> None:
     assert shortlist(home, "index", "remove", str(note)).returncode == 0
     again = json.loads(shortlist(home, "index", "search", "what is the zebra cluster for?", "--json").stdout)
     assert all("zebra" not in passage["text"] for passage in again["passages"])
+
+
+def test_an_estimate_names_memory_and_refusals_and_starts_nothing(tmp_path: Path) -> None:
+    encoder = tmp_path / "encoder"
+    encoder.mkdir()
+    (encoder / "config.json").write_text('{"architectures": ["BertModel"]}')
+    (encoder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    models = ["--model", "smollm2@nf4", "--model", str(encoder)]
+    done = shortlist(tmp_path, "evaluate", *models, "--dataset", "tickets", "--estimate", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    fits, refused = json.loads(done.stdout)["candidates"]
+    assert (fits["kind"], fits["quantization"], fits["reason"]) == ("causal", "nf4", None)
+    assert 0.6 < fits["memory_gib"] < fits["free_gib"]
+    assert "has no head that answers" in refused["reason"]
+    assert not (tmp_path / "jobs").exists()

@@ -32,12 +32,17 @@ CANDIDATES = (
 )
 
 
+def is_finished(event: dict[str, Any]) -> bool:
+    """A candidate has answered all rows; one that is refused is told of before."""
+    return event["kind"] == "candidate" and event["data"]["stopped"] == "finished"
+
+
 @pytest.fixture(scope="module")
 def finished(home_with_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an evaluation that was cut off after its first candidate and then run to its end."""
     spec = evaluation(home_with_model, *CANDIDATES, limit=ROWS, fresh=True)
     job = job_folder(tmp_path_factory.mktemp("jobs") / "1", spec, home_with_model)
-    code, log = run_until("evaluate", job, lambda event: event["kind"] == "candidate", signal.SIGTERM)
+    code, log = run_until("evaluate", job, is_finished, signal.SIGTERM)
     assert (code, log) == (128 + signal.SIGTERM, "")
     (job / "first-items.jsonl").write_bytes((job / "items.jsonl").read_bytes())
     with (job / "items.jsonl").open("a") as items:
@@ -144,7 +149,8 @@ def test_the_result_tells_with_what_it_was_measured(finished: Path) -> None:
 def test_events_are_reported_to_the_end(finished: Path) -> None:
     events = lines_of(finished / "events.jsonl")
     rows = [event["data"] for event in events if event["kind"] == "candidate"]
-    assert rows == result_of(finished)["candidates"][1:]
+    _, int8, refused, nf4 = result_of(finished)["candidates"]
+    assert rows == [refused, int8, nf4]
     progress = [event["data"] for event in events if event["kind"] == "progress"]
     assert progress[-1] == {"done": 4 * ROWS, "total": 4 * ROWS, "stage": "SmolLM2-135M-Instruct nf4"}
 

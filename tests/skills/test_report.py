@@ -135,3 +135,15 @@ def test_who_judged_is_said_and_wins_against_a_candidate_are_not_promised_to_rec
     text = result_markdown(job(), {**evaluation(candidate("none", 0.7)), "judge": judge}, "en")
     assert "Judged by openai:gpt-4.1 against SmolLM2 int8, in both orders: 90 calls, $0.5000." in text
     assert "next recommendation" not in text
+
+
+def test_progress_says_how_long_a_candidate_still_takes() -> None:
+    data = {"done": 10, "total": 100, "stage": "A nf4", "left_s": 150.0}
+    event = JobEvent(id=1, job_id="7", kind="progress", data=data, at_utc="2026-01-01T00:00:00Z")
+    assert event_line(event, "en") == "#7 A nf4 10% · 2 min for its other rows"
+    assert event_line(event, "zh") == "#7 A nf4 10% · 其余行约需 2 分钟"
+
+
+def test_a_candidate_that_was_refused_says_why_at_once() -> None:
+    event = JobEvent(id=1, job_id="7", kind="candidate", data=FAILED, at_utc="2026-01-01T00:00:00Z")
+    assert event_line(event, "en") == "#7 SmolLM2-135M-Instruct nf4 (4-bit): It ran out of memory."
