@@ -11,6 +11,7 @@ from index.bilingual import Bilingual
 from index.errors import BadInput
 
 _REQUIRED = {"models": "--model", "model": "--model", "dataset": "--dataset"}
+_INSTEAD = {"dataset": "benchmark"}
 _MAX_BYTES = 1_000_000
 
 
@@ -21,7 +22,8 @@ def read_spec(path: Path | None, given: dict[str, Any], *, allowed: set[str]) ->
         if not options.get(name):
             options[name] = value
     for name, flag in _REQUIRED.items():
-        if name in allowed and not options.get(name):
+        instead = options.get(_INSTEAD.get(name, ""))
+        if name in allowed and not options.get(name) and not instead:
             raise BadInput(
                 Bilingual(
                     f"Nothing says which {flag.strip('-')} to use: add {flag}, or `{name}:` in a spec file.",

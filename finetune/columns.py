@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import re
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from finetune.errors import AnswerIsNoChoice, EmptyCells, NoColumn
+from finetune.conversations import TURNS, Turn
+from finetune.dataset_errors import (
+    AnswerIsNoChoice,
+    EmptyCells,
+    NoColumn,
+    NoConversation,
+    OtherLabels,
+    TooLongCells,
+)
 from finetune.spec import DatasetTask
-from finetune.table_files import Record
+from finetune.table_files import Record, plain
+from index.errors import BadDataset
 
 TEXT_COLUMNS = (
     "text", "ticket", "question", "input", "prompt", "content", "message", "body", "sentence", "utterance",
@@ -19,10 +28,12 @@ TEXT_COLUMNS = (
     "文本", "内容", "问题", "工单", "消息", "输入", "正文", "句子", "原文",
 )  # fmt: skip
 LABEL_COLUMNS = (
-    "label", "intent", "category", "answer", "class", "target", "output", "completion",
+    "label", "intent", "class", "answer", "target", "output", "completion",
     "answers", "reference", "references", "summary", "translation",
-    "标签", "意图", "类别", "分类", "答案", "回答", "输出", "摘要", "译文", "参考答案",
+    "标签", "意图", "答案", "回答", "输出", "摘要", "译文", "参考答案",
+    "category", "类别", "分类",
 )  # fmt: skip
+"""A category is the answer where there is no other, and otherwise a breakdown."""
 _CLASS_COLUMNS = frozenset({"label", "intent", "category", "class", "标签", "意图", "类别", "分类"})
 _LANGUAGE_COLUMNS = ("language", "lang", "语言")
 _CATEGORY_COLUMNS = ("category", "subject", "topic", "类别", "分类", "学科")
@@ -33,6 +44,8 @@ _LETTERS = string.ascii_uppercase[:8]
 
 MAX_CLASSES_FRAC = 0.5
 """Labels that differ on more than every second row are no classes."""
+MAX_CHARACTERS = 1_000_000
+"""Of a text: beyond the context of any model."""
 _SHORT_WORDS, _SHORT_CHARACTERS = 6, 15
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -55,6 +68,23 @@ class Row:
     """Further answers that are as good as `label`."""
     group: str | None = None
     """Rows of one group are not independent, such as turns of one conversation: their errors are clustered."""
+    turns: tuple[Turn, ...] = ()
+    """The whole conversation where the data holds one: `label` is its last turn, `text` what comes before."""
+
+
+Reason = Literal["no text", "no answer", "no choice", "no conversation", "other label", "too long"]
+"""Why a row cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What became of the records."""
+
+    rows: list[Row]
+    numbers: list[int]
+    """Which records the rows come from, counted from 1."""
+    left_out: dict[Reason, list[int]]
+    """Numbers of the records that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +100,8 @@ class Columns:
     context: str | None = None
     choices: tuple[str, ...] = ()
     """One column with a list, or a column for each choice."""
+    has_turns: bool = False
+    """The rows are conversations, whose turns lie in a column of their own."""
 
 
 def recognise(
@@ -79,6 +111,7 @@ def recognise(
     text_column: str | None,
     label_column: str | None,
     task: DatasetTask | None,
+    has_turns: bool = False,
 ) -> Columns:
     """Find the columns by their names, whatever their case; NoColumn when the text or the answer is missing."""
     present = list(dict.fromkeys(str(column) for record in records for column in record))
@@ -103,6 +136,7 @@ def recognise(
         group=_find(rest, _GROUP_COLUMNS),
         context=_find(rest, _CONTEXT_COLUMNS),
         choices=choices,
+        has_turns=has_turns,
     )
 
 
@@ -120,18 +154,55 @@ def _find(present: Iterable[str], wanted: Iterable[str]) -> str | None:
     return next((by_folded_name[w.casefold()] for w in wanted if w.casefold() in by_folded_name), None)
 
 
-def rows_of(name: str, records: Sequence[Record], columns: Columns) -> list[Row]:
-    """Make a row of each record; EmptyCells or AnswerIsNoChoice name the rows that cannot be used."""
+def rows_of(name: str, records: Sequence[Record], columns: Columns, labels: Sequence[str] = ()) -> Found:
+    """Make a row of each record that can be used; refused are only data of which the most part cannot.
+
+    `labels`: those there are, where the person names them.
+    """
     ids = [_cell(record, columns.id) for record in records]
     if len(set(ids)) < len(ids) or "" in ids:
         ids = [str(number) for number in range(1, len(records) + 1)]
     first_index = _first_index(records, columns)
     rows = [_row(record, row_id, columns, first_index) for row_id, record in zip(ids, records, strict=True)]
-    _refuse_empty(name, rows, columns.text, lambda row: row.text)
-    if columns.label is not None:
-        _refuse_empty(name, rows, columns.label, lambda row: row.label)
-        _refuse_other_answers(name, rows, columns.label)
-    return rows
+    has_choices = any(row.choices for row in rows)
+    left_out: dict[Reason, list[int]] = {}
+    for number, row in enumerate(rows, start=1):
+        reason = _why_not(row, columns, labels, has_choices=has_choices)
+        if reason is not None:
+            left_out.setdefault(reason, []).append(number)
+    bad = {number for numbers in left_out.values() for number in numbers}
+    if len(bad) > len(rows) / 2:
+        commonest = max(left_out, key=lambda reason: len(left_out[reason]))
+        raise _refusal(name, commonest, left_out[commonest], len(rows), columns)
+    numbers = [number for number in range(1, len(rows) + 1) if number not in bad]
+    return Found(rows=[rows[number - 1] for number in numbers], numbers=numbers, left_out=left_out)
+
+
+def _why_not(row: Row, columns: Columns, labels: Sequence[str], *, has_choices: bool) -> Reason | None:
+    if columns.has_turns and not row.turns:
+        return "no conversation"
+    if not row.text:
+        return "no text"
+    if columns.label is not None and not row.label:
+        return "no answer"
+    if len(row.text) + len(row.label) > MAX_CHARACTERS:
+        return "too long"
+    if has_choices and row.label not in row.choices:
+        return "no choice"
+    return "other label" if labels and row.label not in labels else None
+
+
+def _refusal(name: str, reason: Reason, rows: Sequence[int], of: int, columns: Columns) -> BadDataset:
+    answer = columns.label or ""
+    if reason == "no choice":
+        return AnswerIsNoChoice(name, column=answer, rows=rows, of=of)
+    if reason == "no conversation":
+        return NoConversation(name, rows=rows, of=of)
+    if reason == "other label":
+        return OtherLabels(name, rows=rows, of=of)
+    if reason == "too long":
+        return TooLongCells(name, rows=rows, of=of, limit=MAX_CHARACTERS)
+    return EmptyCells(name, column=columns.text if reason == "no text" else answer, rows=rows, of=of)
 
 
 def _row(record: Record, row_id: str, columns: Columns, first_index: int) -> Row:
@@ -150,6 +221,7 @@ def _row(record: Record, row_id: str, columns: Columns, first_index: int) -> Row
         choices=tuple(choices),
         references=tuple(answers[1:]),
         group=_cell(record, columns.group) or None,
+        turns=record[TURNS] if columns.has_turns else (),
     )
 
 
@@ -159,7 +231,7 @@ def _answers(value: Any) -> list[str]:
         value = value["text"]
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return list(dict.fromkeys(item.strip() for item in value if item.strip())) or [""]
-    return [_plain(value)]
+    return [plain(value)]
 
 
 def _choices(record: Record, columns: Sequence[str]) -> list[str]:
@@ -173,7 +245,7 @@ def _choices(record: Record, columns: Sequence[str]) -> list[str]:
             return []
     if isinstance(value, dict):
         value = value.get("text", list(value.values()))
-    return [_plain(item) for item in value] if isinstance(value, list) else []
+    return [plain(item) for item in value] if isinstance(value, list) else []
 
 
 def _first_index(records: Sequence[Record], columns: Columns) -> int:
@@ -224,27 +296,4 @@ def _is_short(text: str) -> bool:
 
 
 def _cell(record: Record, column: str | None) -> str:
-    return _plain(record.get(column)) if column is not None else ""
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ""
-    text = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Half of a surrogate pair is no text: it can be neither stored nor shown.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _refuse_empty(name: str, rows: Sequence[Row], column: str, get: Callable[[Row], str]) -> None:
-    empty = [number for number, row in enumerate(rows, start=1) if not get(row)]
-    if empty:
-        raise EmptyCells(name, column=column, rows=empty, of=len(rows))
-
-
-def _refuse_other_answers(name: str, rows: Sequence[Row], column: str) -> None:
-    wrong = [n for n, row in enumerate(rows, start=1) if row.choices and row.label not in row.choices]
-    without = (
-        [n for n, row in enumerate(rows, start=1) if not row.choices] if any(r.choices for r in rows) else []
-    )
-    if wrong or without:
-        raise AnswerIsNoChoice(name, column=column, rows=sorted({*wrong, *without}), of=len(rows))
+    return plain(record.get(column)) if column is not None else ""

@@ -1,4 +1,4 @@
-"""Turn a file of examples into a registered data set, and a data set into splits and samples.
+"""Turn examples or a standard benchmark into a registered data set, and a data set into splits and samples.
 
 A registered set lies under HOME/datasets by the hash of its rows, so a job does not depend on a file
 that somebody may edit. Nothing is written before everything was checked.
@@ -12,21 +12,33 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from finetune.atomic import write_text
-from finetune.columns import Columns, Row, recognise, rows_of, task_of
-from finetune.errors import NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
+from finetune.columns import Columns, Found, Row, recognise, rows_of, task_of
+from finetune.conversations import ANSWER, PROMPT, Turn, as_prompts, shape_of
+from finetune.dataset_errors import NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
+from finetune.dataset_report import DatasetReport, Lengths, Rows
+from finetune.harness import read_benchmark
 from finetune.spec import DatasetRef, DatasetTask
-from finetune.table_files import read_records
+from finetune.table_files import Table
+from finetune.table_folder import read_table
 
 SAMPLES = {"tickets": Path(__file__).parent / "samples" / "tickets.jsonl"}
 
 MIN_ROWS = 10
 MAX_LABELS = 100
+_FIRST_ROWS = 20
+"""So many row numbers are kept of each thing that is reported."""
+_SCRIPTS = {
+    "ja": re.compile(r"[\u3040-\u30ff]"),
+    "ko": re.compile(r"[\uac00-\ud7af]"),
+    "zh": re.compile(r"[\u3400-\u9fff]"),
+}
+_SCRIPT_FRAC = 0.2
 
 
 def register(
@@ -36,27 +48,74 @@ def register(
     text_column: str | None = None,
     label_column: str | None = None,
     task: DatasetTask | None = None,
+    labels: Sequence[str] = (),
 ) -> DatasetRef:
-    """Check a file of examples, keep its rows under `home`, and return how jobs refer to it.
+    """Check a file or a folder of examples, keep its rows under `home`, and return how jobs refer to it.
 
     `tickets` is the sample that comes along. `task` is told from columns and answers unless it is given; that
-    there is nothing but text to find likely, language-modelling, is never guessed. Raises BadDataset, and then
-    nothing was written. Registering the same rows again gives the same reference.
+    there is nothing but text to find likely, language-modelling, is never guessed. `labels`: all there are, where
+    the rows may lack some. Raises BadDataset, and then nothing was written. Registering the same rows again gives
+    the same reference; `describe` tells what was recognised.
     """
-    path = SAMPLES.get(str(path_or_name), Path(path_or_name).expanduser())
-    records = read_records(path)
-    columns = recognise(path.name, records, text_column=text_column, label_column=label_column, task=task)
-    rows = rows_of(path.name, records, columns)
-    task = task or task_of(rows, columns)
-    _check(path.name, rows, columns, task)
+    table = read_table(SAMPLES.get(str(path_or_name), Path(path_or_name).expanduser()))
+    if str(path_or_name) in SAMPLES:
+        table = replace(table, name=str(path_or_name))
+    named = text_column is not None or label_column is not None
+    shape = None if named or task == "language-modelling" else shape_of(table.name, table.records)
+    if shape is not None:
+        table = replace(table, records=as_prompts(table.records, shape))
+        text_column, label_column = PROMPT, ANSWER
+    columns = recognise(
+        table.name,
+        table.records,
+        text_column=text_column,
+        label_column=label_column,
+        task=task,
+        has_turns=shape is not None,
+    )
+    return _keep(table, columns, home, task, labels)
+
+
+def register_benchmark(name: str, *, home: Path, folder: Path | None = None) -> DatasetRef:
+    """Keep the rows of a standard benchmark as lm-evaluation-harness has them, as `register` does.
+
+    `folder` holds a task of one's own as YAML.
+    """
+    found = read_benchmark(name, folder)
+    table = Table(name=name, records=found.records)
+    columns = recognise(name, found.records, text_column="text", label_column="answer", task=found.task)
+    return _keep(table, columns, home, found.task, ())
+
+
+def _keep(
+    table: Table, columns: Columns, home: Path, task: DatasetTask | None, labels: Sequence[str]
+) -> DatasetRef:
+    found = rows_of(table.name, table.records, columns, labels)
+    task = task or task_of(found.rows, columns)
+    once = _without_duplicates(found)
+    rows = once.rows
+    _check(table.name, rows, columns, task)
     content = "".join(json.dumps(_sparse(row), ensure_ascii=False) + "\n" for row in rows)
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    name = str(path_or_name) if str(path_or_name) in SAMPLES else path.name
-    meta = {"name": name, "task": task, "columns": _sparse(columns), **_counts(rows, task)}
-    write_text(_folder(home) / f"{sha256}.meta.json", json.dumps(meta, ensure_ascii=False, indent=2))
+    classes = {row.label for row in rows} | set(labels) if task == "classification" else ()
+    report = _report(
+        table, columns, task, once, duplicates=len(found.rows) - len(rows), labels=sorted(classes)
+    )
+    write_text(_folder(home) / f"{sha256}.meta.json", report.model_dump_json(indent=2))
     write_text(_folder(home) / f"{sha256}.jsonl", content)
-    labels = tuple(sorted({row.label for row in rows})) if task == "classification" else ()
-    return DatasetRef(name=name, sha256=sha256, rows=len(rows), labels=labels, task=task)
+    return DatasetRef(
+        name=table.name, sha256=sha256, rows=len(rows), labels=tuple(sorted(classes)), task=task
+    )
+
+
+def describe(dataset: DatasetRef, *, home: Path) -> DatasetReport:
+    """What was recognised when the data set was registered."""
+    path = _folder(home) / f"{dataset.sha256}.meta.json"
+    if not path.is_file():
+        return DatasetReport(name=dataset.name, task=dataset.task, rows=dataset.rows)
+    report = DatasetReport.model_validate_json(path.read_bytes())
+    # The same rows may have been registered under another name or for another task since.
+    return report.model_copy(update={"name": dataset.name, "task": dataset.task})
 
 
 def load(sha256: str, *, home: Path) -> list[Row]:
@@ -71,7 +130,8 @@ def _row(fields: dict[str, Any]) -> Row:
     lists: dict[str, Any] = {
         name: tuple(fields[name]) for name in ("choices", "references") if name in fields
     }
-    return Row(**{**fields, **lists})
+    turns = tuple(Turn(**turn) for turn in fields.get("turns", ()))
+    return Row(**{**fields, **lists, "turns": turns})
 
 
 def split(rows: Sequence[Row], held_out_frac: float, seed: int) -> tuple[list[Row], list[Row]]:
@@ -129,22 +189,74 @@ def _folder(home: Path) -> Path:
 
 
 def _sparse(value: Row | Columns) -> dict[str, Any]:
-    return {name: field for name, field in asdict(value).items() if field not in (None, ())}
+    return {name: field for name, field in asdict(value).items() if field not in (None, (), False)}
 
 
-def _counts(rows: Sequence[Row], task: DatasetTask) -> dict[str, Any]:
-    keys = Counter(text_key(row.text) for row in rows)
-    labels_of_key: dict[str, set[str]] = {}
-    for row in rows:
-        labels_of_key.setdefault(text_key(row.text), set()).add(row.label)
-    labels = Counter(row.label for row in rows) if task == "classification" else Counter[str]()
-    return {
-        "rows": len(rows),
-        "labels": dict(sorted(labels.items())),
-        "languages": dict(sorted(Counter(row.language for row in rows if row.language).items())),
-        "duplicates": len(rows) - len(keys),
-        "texts_with_several_labels": sum(len(labels) > 1 for labels in labels_of_key.values()),
-    }
+def _without_duplicates(found: Found) -> Found:
+    """The first of rows that are the same in all that is asked and answered."""
+    first: dict[Any, int] = {}
+    for index, row in enumerate(found.rows):
+        first.setdefault((row.text, row.label, row.choices, row.references, row.turns), index)
+    return replace(
+        found,
+        rows=[found.rows[index] for index in first.values()],
+        numbers=[found.numbers[index] for index in first.values()],
+    )
+
+
+def _report(
+    table: Table, columns: Columns, task: DatasetTask, found: Found, *, duplicates: int, labels: Sequence[str]
+) -> DatasetReport:
+    rows = found.rows
+    counts = Counter(row.label for row in rows)
+    several = _with_several_labels(found) if task == "classification" else []
+    lengths = sorted(len(row.text) for row in rows)
+    return DatasetReport(
+        name=table.name,
+        task=task,
+        rows=len(rows),
+        columns=_sparse(columns),
+        labels={label: counts[label] for label in labels},
+        languages=_languages(rows),
+        duplicates=duplicates,
+        texts_with_several_labels=len(several),
+        contradictions=tuple(several[:_FIRST_ROWS]),
+        left_out={
+            reason: Rows(count=len(numbers), first=tuple(numbers[:_FIRST_ROWS]))
+            for reason, numbers in found.left_out.items()
+        },
+        characters=Lengths(
+            p50=lengths[len(lengths) // 2], p95=lengths[len(lengths) * 95 // 100], longest=lengths[-1]
+        ),
+        encodings=table.encodings,
+        files=table.files,
+        ignored_files=table.ignored,
+    )
+
+
+def _with_several_labels(found: Found) -> list[tuple[int, ...]]:
+    """Numbers of the rows whose texts, up to case and punctuation, are the same, and their labels are not."""
+    by_text: dict[str, list[tuple[int, str]]] = {}
+    for number, row in zip(found.numbers, found.rows, strict=True):
+        by_text.setdefault(text_key(row.text), []).append((number, row.label))
+    return [
+        tuple(number for number, _ in of_text)
+        for of_text in by_text.values()
+        if len({label for _, label in of_text}) > 1
+    ]
+
+
+def _languages(rows: Sequence[Row]) -> dict[str, int]:
+    counts = Counter(row.language or script_of(row.text) for row in rows)
+    return dict(sorted(counts.items())) if set(counts) != {"other"} else {}
+
+
+def script_of(text: str) -> str:
+    """The language where the script tells it, else `other`."""
+    for language, letters in _SCRIPTS.items():
+        if len(letters.findall(text)) > _SCRIPT_FRAC * len(text):
+            return language
+    return "other"
 
 
 def _check(name: str, rows: Sequence[Row], columns: Columns, task: DatasetTask) -> None:

@@ -15,8 +15,9 @@ from sqlalchemy import Engine
 
 from finetune import data, models
 from finetune.admission import Admission, admission
+from finetune.dataset_errors import NoSuchFile
 from finetune.device import this_device
-from finetune.errors import NoSuchFile, NotForHosted, OnlyLabelsAreLearnt
+from finetune.errors import NotForHosted, OnlyLabelsAreLearnt
 from finetune.folder import JobFolder
 from finetune.queue import Queue
 from finetune.spec import DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
@@ -57,14 +58,38 @@ class Jobs:
                 home=self._home, database_url=database_url, command=worker_command, idle_s=worker_idle_s
             )
 
-    def register_dataset(self, path_or_name: str, *, task: DatasetTask | None = None) -> DatasetRef:
+    def register_dataset(
+        self,
+        path_or_name: str,
+        *,
+        task: DatasetTask | None = None,
+        labels: Sequence[str] = (),
+        text_column: str | None = None,
+        label_column: str | None = None,
+    ) -> DatasetRef:
         """Check a data set and keep a copy of its rows under its content hash; BadDataset when it is none.
 
-        `task`: what the rows ask for; None recognises it.
+        `task`: what the rows ask for; None recognises it, as with the columns. `labels`: all there are, where
+        rows may lack some.
         """
         is_free = self._datasets is None or path_or_name in data.SAMPLES
         path = path_or_name if is_free or self._datasets is None else _inside(self._datasets, path_or_name)
-        return data.register(path, home=self._home, task=task)
+        return data.register(
+            path,
+            home=self._home,
+            task=task,
+            labels=labels,
+            text_column=text_column,
+            label_column=label_column,
+        )
+
+    def register_benchmark(self, name: str, *, folder: Path | None = None) -> DatasetRef:
+        """Keep the rows of a standard benchmark of lm-evaluation-harness; `folder` holds a task of one's own."""
+        return data.register_benchmark(name, home=self._home, folder=folder)
+
+    def describe_dataset(self, dataset: DatasetRef) -> builtins.list[Bilingual]:
+        """What was recognised in a registered data set, in a line or two."""
+        return data.describe(dataset, home=self._home).lines()
 
     def resolve_model(self, name: str) -> models.ModelLocation:
         """Find the model that a name means; UnknownModel when nothing fits."""

@@ -38,7 +38,7 @@ def run(request: Request, desk: Desk) -> Answer:
         dataset=desk.jobs.register_dataset(request.dataset),
         limit=request.rows,
     )
-    return started(request, submit(spec, request, desk))
+    return started(request, submit(spec, request, desk), desk)
 
 
 def named_models(request: Request, desk: Desk) -> tuple[str, ...]:
@@ -58,12 +58,13 @@ def dedupe_key(request: Request) -> str:
     return f"turn:{request.turn.key or uuid.uuid4().hex}"
 
 
-def started(request: Request, job: Job) -> Answer:
-    """What is said once a job is queued."""
+def started(request: Request, job: Job, desk: Desk) -> Answer:
+    """What is said once a job is queued, and how its data was understood."""
     stop = Bilingual("Stop", "停止").to(request.language)
+    recognised = [line.to(request.language) for line in desk.jobs.describe_dataset(job.spec.dataset)]
     return Answer.to(
         request,
-        started_line(job, request.language),
+        "\n\n".join([started_line(job, request.language), *recognised]),
         actions=(Action(id="cancel", label=stop, value={"job_id": job.id}),),
         jobs=(job.id,),
     )

@@ -31,7 +31,7 @@ def run(request: Request, desk: Desk) -> Answer:
         method="qlora" if wants_four_bits else "lora",
         limit=request.rows,
     )
-    return started(request, submit(spec, request, desk))
+    return started(request, submit(spec, request, desk), desk)
 
 
 SKILL = Skill(

@@ -13,7 +13,7 @@ from bot.console import Output, guarded
 from bot.spec_file import read_spec
 from bot.subcommands.jobs import as_json, finish, followed_by
 from finetune.jobs import Jobs
-from finetune.spec import Candidate, DatasetTask, EvaluationSpec
+from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput
 from skills.report import started_line
@@ -24,7 +24,16 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     model: Annotated[
         list[str] | None, typer.Option(help="MODEL, MODEL@QUANT or PROVIDER:NAME[@URL]; may be repeated.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="File, or `tickets` for the sample.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="File, folder, or `tickets` for the sample.")] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Instead: a task of lm-evaluation-harness, such as arc_easy.")
+    ] = None,
+    benchmark_path: Annotated[
+        Path | None, typer.Option(help="Folder with a harness task of your own (YAML).")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Where it is not recognised.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="That of the right answer.")] = None,
+    labels: Annotated[str | None, typer.Option(help="All labels there are, separated by commas.")] = None,
     task: Annotated[
         str | None, typer.Option(help="What the rows ask for, where it is not recognised.")
     ] = None,
@@ -59,18 +68,21 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
 
         given = {
-            "models": model, "dataset": dataset, "task": task, "metric": metric, "limit": limit, "seed": seed,
-            "full": full, "delta": delta, "max_minutes": max_minutes, "max_usd": max_usd,
-            "judge": judge, "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens,
-            "fresh": fresh,
+            "models": model, "dataset": dataset, "benchmark": benchmark, "labels": labels,
+            "benchmark_path": benchmark_path, "text_column": text_column, "label_column": label_column,
+            "task": task, "metric": metric, "limit": limit, "seed": seed, "full": full, "delta": delta,
+            "max_minutes": max_minutes, "max_usd": max_usd, "judge": judge, "instruction": instruction,
+            "examples": examples, "max_new_tokens": max_new_tokens, "fresh": fresh,
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
-        asked = _spec(options, jobs)
+        wanted = _spec(options, jobs)
         if estimate:
-            output.emit(*_estimated(jobs, asked, output.language))
+            output.emit(*_estimated(jobs, wanted, output.language))
             return
-        job = jobs.submit(asked, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
+        for line in jobs.describe_dataset(wanted.dataset):
+            output.note(line)
+        job = jobs.submit(wanted, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))
         if wait:
@@ -126,6 +138,29 @@ _CHOSEN = (
 )
 
 
+def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> DatasetRef:
+    benchmark, labels = options["benchmark"], options["labels"] or ()
+    if benchmark and options["dataset"]:
+        raise BadInput(
+            Bilingual(
+                "Both a data set and a benchmark are named. Leave out --dataset or --benchmark.",
+                "同时指定了数据集和基准。请去掉 --dataset 或 --benchmark。",
+            )
+        )
+    if benchmark:
+        folder = options["benchmark_path"]
+        return jobs.register_benchmark(str(benchmark), folder=Path(folder) if folder else None)
+    listed = labels.split(",") if isinstance(labels, str) else labels
+    named = [name for label in listed if (name := str(label).strip())]
+    return jobs.register_dataset(
+        str(options["dataset"]),
+        task=task,
+        labels=named,
+        text_column=options["text_column"],
+        label_column=options["label_column"],
+    )
+
+
 def _spec(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
     task = options["task"]
     if task is not None and task not in get_args(DatasetTask):
@@ -139,7 +174,7 @@ def _spec(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
     candidates = tuple(Candidate.parse(str(text)) for text in options["models"])
     if options["judge"] is not None:
         chosen["judge"] = Candidate.parse(str(options["judge"]))
-    dataset = jobs.register_dataset(str(options["dataset"]), task=task)
+    dataset = _dataset(options, jobs, task)
     try:
         return EvaluationSpec(candidates=candidates, dataset=dataset, **chosen)
     except ValidationError as error:

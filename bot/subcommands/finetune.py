@@ -55,6 +55,8 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
 
         jobs = open_jobs()
         wanted = _spec(read_spec(spec, given, allowed=set(given)), jobs)
+        for line in jobs.describe_dataset(wanted.dataset):
+            output.note(line)
         job = jobs.submit(wanted, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))

@@ -58,7 +58,7 @@ def evaluate(job: JobDir) -> None:
         "candidates": rows,
         **_compare(answers, task, race),
         "share_of_full_cost": sum(row["items_seen"] for row in rows) / task.total,
-        "dataset": _dataset(task),
+        "dataset": _dataset(task, job),
         "environment": _environment(rows),
         "spent_usd": _spent_usd(contestants, judge),
         "judge": judge.summary() if judge else None,
@@ -374,7 +374,7 @@ def _compare(answers: Mapping[str, Sequence[Answer]], task: Task, race: Race | N
     return conclude(comparison, delta_frac=_delta_of_race(task.spec), alpha=task.spec.alpha, race=raced)
 
 
-def _dataset(task: Task) -> dict[str, Any]:
+def _dataset(task: Task, job: JobDir) -> dict[str, Any]:
     dataset = task.spec.dataset
     return {
         "name": dataset.name,
@@ -384,6 +384,7 @@ def _dataset(task: Task) -> dict[str, Any]:
         "rows_left_out": task.left_out,
         "labels": list(dataset.labels),
         "task": dataset.task,
+        "recognised": data.describe(dataset, home=job.context.home).model_dump(),
     }
 
 

@@ -114,7 +114,7 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(tmp_path: Path, case: str) 
     [
         ("empty.csv", b"", "empty.csv"),
         ("shape.csv", b"id,created\n1,2026\n2,2026\n", "id, created"),
-        ("latin.csv", "text,label\ncafé,a\n".encode("latin-1"), "UTF-8"),
+        ("mixed.csv", b"text,label\ncaf\xc3\xa9 caf\xe9,a\n", "UTF-8"),
         ("one.csv", b"text,label\n" + b"".join(b"ticket %d,same\n" % i for i in range(20)), "label 'same'"),
     ],
 )

@@ -9,34 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune import data, table_files
+from finetune import data
 from finetune.columns import Row
-from finetune.data import load, register, sample, split, text_hash, text_key
+from finetune.data import describe, load, register, sample, script_of, split, text_hash, text_key
 from index.errors import BadDataset
-
-TEXTS = [f"The parcel number {n} has not arrived" for n in range(12)]
-LABELS = ["shipping", "refund", "bug"] * 4
-
-
-def csv_file(folder: Path, *, name: str = "tickets.csv", header: str = "text,label", rows: int = 12) -> Path:
-    lines = [header, *(f"{text},{label}" for text, label in zip(TEXTS[:rows], LABELS, strict=False))]
-    return written(folder / name, "\n".join(lines) + "\n")
-
-
-def written(path: Path, content: str | bytes) -> Path:
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def refusal(path: Path, home: Path, **columns: str) -> BadDataset:
-    """Register, expect a refusal, and check what holds for all of them."""
-    with pytest.raises(BadDataset) as caught:
-        register(path, home=home, **columns)
-    message = caught.value.message
-    assert message.en != message.zh
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in message.zh)
-    assert not (home / "datasets").exists()
-    return caught.value
+from tests.finetune.datasets import LABELS, TEXTS, csv_file, described, refusal, written
 
 
 def rows_of(*labels: str) -> list[Row]:
@@ -115,24 +92,59 @@ def test_registering_again_gives_the_same_reference(tmp_path: Path) -> None:
     assert register(csv_file(tmp_path), home=tmp_path) == register(csv_file(tmp_path), home=tmp_path)
 
 
-def test_the_sidecar_tells_columns_counts_and_duplicates(tmp_path: Path) -> None:
+def test_what_was_recognised_is_told(tmp_path: Path) -> None:
     path = csv_file(tmp_path, header="ticket,intent")
-    path.write_text(path.read_text() + f"{TEXTS[0].upper()}!,bug\n")
-    dataset = register(path, home=tmp_path)
-    meta = json.loads((tmp_path / "datasets" / f"{dataset.sha256}.meta.json").read_text())
-    assert meta["columns"] == {"text": "ticket", "label": "intent"}
-    assert meta["labels"] == {"bug": 5, "refund": 4, "shipping": 4}
-    assert (meta["rows"], meta["duplicates"], meta["texts_with_several_labels"]) == (13, 1, 1)
+    path.write_text(f"{path.read_text()}{TEXTS[0].upper()}!,bug\n{TEXTS[1]},refund\n,bug\nhello,rare\n")
+    report = described(path, tmp_path)
+    assert report.columns == {"text": "ticket", "label": "intent"}
+    assert report.labels == {"bug": 5, "rare": 1, "refund": 4, "shipping": 4}
+    assert (report.rows, report.duplicates, report.contradictions) == (14, 1, ((1, 13),))
+    first, second = (line.en for line in report.lines())
+    assert "14 rows for classification (text: ticket, label: intent); 4 labels of 1 to 5 rows" in first
+    for said in ("1 without a text (row 15)", "1 repeated", "(rows 1+13)", "occur once: rare"):
+        assert said in second
+
+
+def test_data_in_order_is_told_in_one_line(tmp_path: Path) -> None:
+    (line,) = described(csv_file(tmp_path), tmp_path).lines()
+    assert "12 行" in line.zh
+    assert "分类" in line.zh
+
+
+def test_the_report_of_an_older_registration_is_still_read(tmp_path: Path) -> None:
+    dataset = register(csv_file(tmp_path), home=tmp_path)
+    meta = tmp_path / "datasets" / f"{dataset.sha256}.meta.json"
+    meta.write_text(
+        '{"name": "a.csv", "task": "classification", "columns": {"text": "text", "choices": ["A", "B"]}, "rows": 12,'
+        ' "labels": {"bug": 4}, "languages": {}, "duplicates": 0, "texts_with_several_labels": 0}'
+    )
+    assert "12 rows" in describe(dataset, home=tmp_path).lines()[0].en
+    meta.unlink()
+    assert "12 rows" in describe(dataset, home=tmp_path).lines()[0].en
+
+
+def test_labels_that_are_named_may_lack_rows_and_others_are_left_out(tmp_path: Path) -> None:
+    more = "".join(
+        f"{text} again,{label}\n"
+        for text, label in zip(TEXTS, LABELS[:6], strict=False)
+        if label != "shipping"
+    )
+    path = csv_file(tmp_path)
+    path.write_text(path.read_text() + more)
+    dataset = register(path, home=tmp_path, labels=("bug", "refund", "billing"))
+    assert (dataset.labels, dataset.rows) == (("billing", "bug", "refund"), 12)
+    note = describe(dataset, home=tmp_path).lines()[1].en
+    assert "never: billing" in note
+    assert "4 with another label" in note
+
+
+def test_languages_are_told_by_script_where_no_column_says_them() -> None:
+    texts = ("退款什么时候能到账？", "返金はいつになりますか？", "환불은 언제 되나요?", "When?")
+    assert [script_of(text) for text in texts] == ["zh", "ja", "ko", "other"]
 
 
 def test_a_missing_file_is_refused_with_its_path(tmp_path: Path) -> None:
     assert "gone.csv" in refusal(tmp_path / "gone.csv", tmp_path).message.en
-
-
-def test_an_unknown_kind_of_file_is_refused_with_the_kinds_there_are(tmp_path: Path) -> None:
-    message = refusal(written(tmp_path / "a.xlsx", b"PK"), tmp_path).message.en
-    assert ".jsonl" in message
-    assert ".csv" in message
 
 
 @pytest.mark.parametrize(
@@ -140,12 +152,6 @@ def test_an_unknown_kind_of_file_is_refused_with_the_kinds_there_are(tmp_path: P
 )
 def test_a_file_without_rows_is_refused(tmp_path: Path, name: str, content: str) -> None:
     assert "no rows" in refusal(written(tmp_path / name, content), tmp_path).message.en
-
-
-@pytest.mark.parametrize(("start", "offset"), [(b"", 17), (b"\xef\xbb\xbf", 20)])
-def test_a_file_that_is_not_utf8_is_refused_with_the_byte(tmp_path: Path, start: bytes, offset: int) -> None:
-    path = written(tmp_path / "a.csv", start + b"text,label\ncaf\xc3\xa9 \xe9t\xe9,bug\n")
-    assert f"offset {offset} " in refusal(path, tmp_path).message.en
 
 
 def test_broken_json_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -192,19 +198,24 @@ def test_too_few_rows_are_refused_with_both_numbers(tmp_path: Path) -> None:
     assert "9 rows and at least 10" in refusal(csv_file(tmp_path, rows=9), tmp_path).message.en
 
 
-def test_empty_texts_are_refused_with_their_rows(tmp_path: Path) -> None:
-    lines = [
-        json.dumps({"text": " " if n in (1, 7) else t, "label": y})
-        for n, (t, y) in enumerate(zip(TEXTS, LABELS, strict=True))
-    ]
-    message = refusal(written(tmp_path / "a.jsonl", "\n".join(lines)), tmp_path).message
-    assert "2 of 12 rows (row 2, 8)" in message.en
-    assert "第 2, 8 行" in message.zh
+def test_rows_without_text_or_answer_are_left_out_unless_they_are_the_most(tmp_path: Path) -> None:
+    def lines(*empty: int) -> str:
+        return "\n".join(
+            json.dumps({"text": text, "label": None if n in empty else label})
+            for n, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True), start=1)
+        )
+
+    report = described(written(tmp_path / "a.jsonl", lines(2, 8)), tmp_path)
+    assert report.rows == 10
+    assert "第 2, 8 行" in report.lines()[1].zh
+    message = refusal(written(tmp_path / "b.jsonl", lines(*range(1, 8))), tmp_path / "home").message
+    assert "7 of 12 rows (row 1, 2, 3, 4, 5, …)" in message.en
 
 
-def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_files, "MAX_BYTES", 20)
-    assert "the limit is" in refusal(csv_file(tmp_path), tmp_path).message.en
+def test_a_text_longer_than_any_context_is_left_out(tmp_path: Path) -> None:
+    path = csv_file(tmp_path)
+    path.write_text(f"{path.read_text()}{'long ' * 300_000},bug\n")
+    assert described(path, tmp_path).left_out["too long"].first == (13,)
 
 
 def test_a_set_that_was_never_registered_cannot_be_loaded(tmp_path: Path) -> None:
@@ -303,14 +314,16 @@ def test_a_choice_is_named_by_letter_number_or_text(tmp_path: Path, answer: str)
     assert [row.label for row in found] == ["hot", *["cold 3"] * (len(TEXTS) - 1)]
 
 
-def test_an_answer_that_is_no_choice_is_refused_with_its_row(tmp_path: Path) -> None:
-    rows = [
-        {"question": text, "A": "hot", "B": "cold", "answer": "E" if n == 3 else "A"}
-        for n, text in enumerate(TEXTS)
-    ]
-    message = refusal(written(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))), tmp_path).message
-    assert "row 4" in message.en
-    assert "第 4 行" in message.zh
+def test_an_answer_that_is_no_choice_is_left_out_with_its_row(tmp_path: Path) -> None:
+    def lines(*wrong: int) -> str:
+        return "\n".join(
+            json.dumps({"question": text, "A": "hot", "B": "cold", "answer": "E" if n in wrong else "A"})
+            for n, text in enumerate(TEXTS, start=1)
+        )
+
+    assert described(written(tmp_path / "a.jsonl", lines(4)), tmp_path).left_out["no choice"].first == (4,)
+    message = refusal(written(tmp_path / "b.jsonl", lines(*range(1, 10))), tmp_path / "home").message
+    assert "第 1, 2, 3, 4, 5, … 行" in message.zh
 
 
 def test_several_answers_and_a_context_are_kept(tmp_path: Path) -> None:
