@@ -20,7 +20,7 @@ from skills.conversation.request import Turn
 from skills.desk import Desk
 from skills.pipeline import reply
 from skills.recommend import chart
-from skills.report import result_markdown
+from skills.report import result_markdown, where_markdown
 
 GREETING = Bilingual(
     en="Hello! Tell me your task, your hardware, your licence and your budget, and I will shortlist models. "
@@ -86,7 +86,10 @@ def follow(answer: Answer, desk: Desk, output: Output) -> None:
     """Show the progress of the jobs that an answer started, then their results."""
     for job_id in answer.started_jobs:
         job = watch(desk.jobs, job_id, output)
-        output.show(result_markdown(job, desk.jobs.result(job_id), output.language))
+        result = desk.jobs.result(job_id)
+        output.show(result_markdown(job, result, output.language))
+        if where := where_markdown(job, result, output.language):
+            output.show(where)
 
 
 def _turn(text: str, thread: str, person: str) -> Turn:

@@ -24,6 +24,13 @@ def claim(engine: Engine, key: str) -> bool:
     return True
 
 
+def claimed_at_utc(engine: Engine, key: str) -> str | None:
+    """When somebody claimed the key; None when nobody has."""
+    query = select(deliveries.c.received_at_utc).where(deliveries.c.key == key)
+    with engine.connect() as connection:
+        return connection.execute(query).scalar()
+
+
 def release(engine: Engine, key: str) -> None:
     """Give a claim back, because what it stood for did not happen."""
     with engine.begin() as connection:

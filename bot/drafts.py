@@ -25,6 +25,13 @@ class EvaluationDraft:
     quantizations: tuple[str, ...] = ("none",)
     dataset: str = ""
     limit: int | None = None
+    task: str = ""
+    """Empty: recognised from the rows."""
+    metric: str = ""
+    """Empty: the first of the task."""
+    full: bool = False
+    examples: int | None = None
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +71,23 @@ def evaluation_from_request(request: Request | None, last: Exchange | None) -> E
         candidates=_models(request, last),
         quantizations=(request.quantizations if request else ()) or ("none",),
         dataset=_dataset(request, last),
+        **_stated(request),
     )
+
+
+def _stated(request: Request | None) -> dict[str, Any]:
+    """How the evaluation is to be done, as far as the words say."""
+    if request is None:
+        return {}
+    wish = request.evaluation
+    return {
+        "limit": request.rows,
+        "task": wish.data_task or "",
+        "metric": wish.metric or "",
+        "full": bool(wish.full),
+        "examples": wish.examples,
+        "instruction": wish.instruction or "",
+    }
 
 
 def tuning_from_request(request: Request | None, last: Exchange | None) -> TuningDraft:

@@ -1,14 +1,14 @@
-"""Turn job events into edits of one message: the job card. At the end, post the result once.
+"""Turn job events into edits of one message: the job card. At the end, post the result once, and its files once.
 
 Everything needed lies in the store (table job_cards), so another process can go on where this one stopped.
-An edit may happen twice, which changes nothing; a result is claimed before it is posted.
+An edit may happen twice, which changes nothing; a result is claimed before it is posted, and so are its files.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -22,8 +22,8 @@ from bot import deliveries, wording
 from bot.failures import error_message
 from bot.inbound import Place
 from bot.people import Names, is_slack_user
-from bot.render.cards import card, result_message
-from bot.render.slack import Message
+from bot.render.cards import card, result_files, result_message
+from bot.render.slack import Message, text_message
 from finetune.jobs import Jobs
 from finetune.state import Job, JobEvent
 from index.bilingual import Language
@@ -37,6 +37,12 @@ NO_ENTRY = frozenset({"channel_not_found", "not_in_channel", "is_archived", "res
 _NOBODY = NO_ENTRY | {"user_not_found", "account_inactive", "user_disabled", "cannot_dm_bot"}
 
 
+_FILES_OWED = 2
+"""`finished` of a card whose result is told and whose files are not in the thread yet."""
+_UPLOAD_TAKES = timedelta(minutes=10)
+"""Whoever claimed the files longer ago than this is not at it any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardRow:
     """Where the card of one job is, and how far its events have been shown."""
@@ -48,6 +54,7 @@ class CardRow:
     language: Language
     cursor: int
     finished: int
+    """0: it runs. 2: the result is told, its files are owed. 1: nothing is left to do."""
 
     @property
     def result_thread_ts(self) -> str | None:
@@ -96,9 +103,12 @@ class JobCards:
 
     def tick(self, client: WebClient) -> None:
         """Bring every open card up to date. One that fails does not hold up the others."""
-        for row in self._rows(select(job_cards).where(job_cards.c.finished == 0)):
+        for row in self._rows(select(job_cards).where(job_cards.c.finished != 1)):
             try:
-                self._update(client, row)
+                if row.finished == _FILES_OWED:
+                    self._share_files(client, row, self._jobs.status(str(row.job_id)), _place(row))
+                else:
+                    self._update(client, row)
             except Exception:
                 logger.exception("job card not updated", extra={"job_id": row.job_id})
 
@@ -119,22 +129,25 @@ class JobCards:
             self._finish(client, row, job)
 
     def _finish(self, client: WebClient, row: CardRow, job: Job) -> None:
-        """Post the result. Whoever closes the row first does it, so that it is posted once."""
-        if not self._save(row, finished=1):
+        """Post the result. Whoever marks the row first does it, so that it is posted once."""
+        if not self._save(row, finished=_FILES_OWED):
             return
-        place = Place(team="", channel=row.channel, thread_ts=row.result_thread_ts)
+        place = _place(row)
         try:
-            send(client, place, self._result_message(job, row.language), otherwise_to=job.owner)
+            posted = send(client, place, self._result_message(job, row.language), otherwise_to=job.owner)
         except SlackApiError as error:
             if error.response["error"] in _NOBODY:
                 logger.warning("nobody to tell the result", extra={"job_id": job.id})
+                self._set(row, finished=1)
                 return
-            self._reopen(row)
+            self._set(row, finished=0)
             raise
         except Exception:
-            self._reopen(row)
+            self._set(row, finished=0)
             raise
-        self._upload_report(client, place, job, row.language)
+        if posted["channel"] != place.channel:
+            place = replace(place, channel=posted["channel"], thread_ts=None)
+        self._share_files(client, row, job, place)
 
     def _result_message(self, job: Job, language: Language) -> Message:
         """The result in words. One that cannot be told is told as such, once, not tried again for ever."""
@@ -143,17 +156,41 @@ class JobCards:
         except Exception as error:
             return error_message(error, language)
 
-    def _upload_report(self, client: WebClient, place: Place, job: Job, language: Language) -> None:
-        """Add the report to the thread. The result is told already: a failure here is only logged."""
-        title = wording.say(wording.REPORT, language, job_id=job.id)
+    def _share_files(self, client: WebClient, row: CardRow, job: Job, place: Place) -> None:
+        """Add picture, report and tables to the thread, once; when that fails, say so in one line."""
+        key = f"files:{job.id}"
+        if not deliveries.claim(self._engine, key):
+            if self._is_under_way(key):
+                return
+            problem: str | None = wording.say(wording.UPLOAD_UNSURE, row.language, job_id=job.id)
+        else:
+            problem = self._upload(client, place, job, row.language)
+        if problem is not None:
+            try:
+                send(client, place, text_message(problem), otherwise_to=job.owner)
+            except Exception:
+                deliveries.release(self._engine, key)
+                raise
+        self._set(row, finished=1)
+
+    def _is_under_way(self, key: str) -> bool:
+        claimed_at = deliveries.claimed_at_utc(self._engine, key)
+        return claimed_at is None or datetime.now(UTC) - datetime.fromisoformat(claimed_at) < _UPLOAD_TAKES
+
+    def _upload(self, client: WebClient, place: Place, job: Job, language: Language) -> str | None:
+        """Upload all files in one message; return what to say when not all of them are there now."""
         try:
-            report = self._jobs.result(job.id).get("report")
-            if report and Path(report).is_file():
-                client.files_upload_v2(
-                    channel=place.channel, thread_ts=place.thread_ts, file=report, title=title
-                )
-        except (ShortlistError, SlackClientError, OSError):
-            logger.warning("report not uploaded", extra={"job_id": job.id}, exc_info=True)
+            files = result_files(job, self._jobs.result(job.id), language)
+            there = [file for file in files if Path(file["file"]).is_file()]
+            if there:
+                client.files_upload_v2(channel=place.channel, thread_ts=place.thread_ts, file_uploads=there)
+        except (ShortlistError, SlackClientError, OSError) as error:
+            logger.warning("files not uploaded", extra={"job_id": job.id}, exc_info=True)
+            why = error.response["error"] if isinstance(error, SlackApiError) else type(error).__name__
+            return wording.say(wording.NOT_UPLOADED, language, job_id=job.id, why=why)
+        if len(there) == len(files):
+            return None
+        return wording.say(wording.FILES_GONE, language, job_id=job.id)
 
     def _render(self, client: WebClient, job: Job, language: Language) -> tuple[Message, int]:
         events = self._all_events(job.id)
@@ -183,9 +220,11 @@ class JobCards:
         with self._engine.begin() as connection:
             return connection.execute(change.values(**values)).rowcount == 1
 
-    def _reopen(self, row: CardRow) -> None:
+    def _set(self, row: CardRow, *, finished: int) -> None:
         with self._engine.begin() as connection:
-            connection.execute(update(job_cards).where(job_cards.c.job_id == row.job_id).values(finished=0))
+            connection.execute(
+                update(job_cards).where(job_cards.c.job_id == row.job_id).values(finished=finished)
+            )
 
 
 class CardPoller:
@@ -226,6 +265,10 @@ def send(client: WebClient, place: Place, message: Message, *, otherwise_to: str
         if error.response["error"] not in NO_ENTRY or not is_slack_user(otherwise_to):
             raise
     return client.chat_postMessage(channel=otherwise_to, **message.arguments())
+
+
+def _place(row: CardRow) -> Place:
+    return Place(team="", channel=row.channel, thread_ts=row.result_thread_ts)
 
 
 def _edit(client: WebClient, row: CardRow, message: Message) -> None:

@@ -91,6 +91,50 @@ DATASET_HINT: Final = Bilingual(
 )
 LIMIT_LABEL: Final = Bilingual(en="Use at most this many rows", zh="最多使用多少行")
 LIMIT_HINT: Final = Bilingual(en="Empty uses all rows.", zh="留空表示使用全部。")
+AS_FOUND: Final = "as-found"
+TASK_LABEL: Final = Bilingual(en="What the rows ask for", zh="任务类型")
+TASK_NAMES: Final = {
+    AS_FOUND: Bilingual(en="As the columns say", zh="根据列自动识别"),
+    "classification": Bilingual(en="Classification", zh="分类"),
+    "multiple-choice": Bilingual(en="Multiple choice", zh="选择题"),
+    "question-answering": Bilingual(en="Question answering", zh="问答"),
+    "generation": Bilingual(en="Text like the references (summaries, translation)", zh="生成（摘要、翻译）"),
+    "extraction": Bilingual(en="Extraction to JSON", zh="抽取为 JSON"),
+    "language-modelling": Bilingual(en="Language modelling", zh="语言建模"),
+}
+METRIC_LABEL: Final = Bilingual(en="Metric that decides", zh="决定胜负的指标")
+METRIC_NAMES: Final = {
+    AS_FOUND: Bilingual(en="The usual one of the task", zh="任务的常用指标"),
+    "accuracy": Bilingual(en="Accuracy", zh="准确率"),
+    "balanced_accuracy": Bilingual(en="Balanced accuracy", zh="均衡准确率"),
+    "f1_macro": Bilingual(en="Macro F1", zh="宏平均 F1"),
+    "f1_micro": Bilingual(en="Micro F1", zh="微平均 F1"),
+    "precision_macro": Bilingual(en="Precision (macro)", zh="精确率（宏平均）"),
+    "recall_macro": Bilingual(en="Recall (macro)", zh="召回率（宏平均）"),
+    "exact_match": Bilingual(en="Exact match", zh="完全匹配"),
+    "token_f1": Bilingual(en="Token F1", zh="词元 F1"),
+    "chrf": Bilingual(en="chrF", zh="chrF 得分"),
+    "bleu": Bilingual(en="BLEU", zh="BLEU 得分"),
+    "rouge1": Bilingual(en="ROUGE-1", zh="ROUGE-1 得分"),
+    "rouge2": Bilingual(en="ROUGE-2", zh="ROUGE-2 得分"),
+    "rougeL": Bilingual(en="ROUGE-L", zh="ROUGE-L 得分"),
+    "field_f1": Bilingual(en="Field F1", zh="字段 F1"),
+    "json_validity": Bilingual(en="Valid JSON", zh="JSON 有效率"),
+    "bits_per_byte": Bilingual(en="Bits per byte", zh="每字节比特数"),
+    "perplexity": Bilingual(en="Perplexity", zh="困惑度"),
+}
+FULL_LABEL: Final = Bilingual(en="When a candidate cannot win any more", zh="当某个候选已不可能胜出时")
+FULL_OPTION: Final = Bilingual(en="Ask it every row all the same", zh="仍然让它答完所有行")
+EXAMPLES_LABEL: Final = Bilingual(en="Examples shown first", zh="先展示的示例数")
+EXAMPLES_HINT: Final = Bilingual(
+    en="So many rows are shown with their answers, and not scored. 0 to 32.",
+    zh="展示若干行及其答案，这些行不计分。0 至 32。",
+)
+INSTRUCTION_LABEL: Final = Bilingual(en="Instruction", zh="指令")
+INSTRUCTION_HINT: Final = Bilingual(
+    en="What the models are told first. Empty takes the task's own sentence.",
+    zh="先告诉模型的话。留空则使用该任务自带的指令。",
+)
 BASE_MODEL_LABEL: Final = Bilingual(en="Base model", zh="基础模型")
 METHOD_LABEL: Final = Bilingual(en="Method", zh="方法")
 METHOD_NAMES: Final = {
@@ -102,6 +146,9 @@ FIELD_EMPTY: Final = Bilingual(en="Please fill this in.", zh="请填写这一项
 TOO_MANY_CANDIDATES: Final = Bilingual(
     en="That is {count} models and loadings; one evaluation takes at most {limit}. Please drop some.",
     zh="一共有 {count} 个模型与加载方式的组合，一次评测最多 {limit} 个，请去掉一些。",
+)
+OUT_OF_RANGE: Final = Bilingual(
+    en="{value} is not possible here: give {low} to {high}.", zh="这里不能填 {value}，请填 {low} 至 {high}。"
 )
 BAD_NUMBER: Final = Bilingual(en="{value!r} is not possible here.", zh="这里不能填 {value!r}。")
 
@@ -147,7 +194,26 @@ RECENT_JOBS: Final = Bilingual(en="Jobs, newest first", zh="任务（新的在�
 # Results
 FOR_PERSON: Final = Bilingual(en="For {person} · {title}", zh="{person} · {title}")
 FINETUNE_WINNER: Final = Bilingual(en="Fine-tune the winner", zh="微调胜出者")
-REPORT: Final = Bilingual(en="Report of job {job_id}", zh="任务 {job_id} 的报告")
+FILE_TITLES: Final = {
+    "report.png": Bilingual(en="Chart of job {job_id}", zh="任务 {job_id} 的图表"),
+    "report.html": Bilingual(en="Report of job {job_id}", zh="任务 {job_id} 的报告"),
+    "answers.csv": Bilingual(en="Answers of job {job_id}, row by row", zh="任务 {job_id} 的逐行回答"),
+    "candidates.csv": Bilingual(en="Candidates of job {job_id}", zh="任务 {job_id} 的候选指标"),
+}
+NOT_UPLOADED: Final = Bilingual(
+    en="The report of job {job_id} could not be uploaded ({why}). It is kept where I run: "
+    "`shortlist jobs show {job_id}` names the file.",
+    zh="任务 {job_id} 的报告上传失败（{why}）。报告保存在运行我的机器上：`shortlist jobs show {job_id}` 会给出文件路径。",
+)
+UPLOAD_UNSURE: Final = Bilingual(
+    en="I was stopped while uploading the report of job {job_id}. If it is not above: "
+    "`shortlist jobs show {job_id}` names the file where I run.",
+    zh="上传任务 {job_id} 的报告时我被中断了。如果上面没有，可在运行我的机器上用 `shortlist jobs show {job_id}` 找到文件。",
+)
+FILES_GONE: Final = Bilingual(
+    en="Not all files of job {job_id} are where they were written, so they could not be uploaded.",
+    zh="任务 {job_id} 的部分文件已不在原处，未能上传。",
+)
 
 # Home
 HOME_HELLO: Final = Bilingual(

@@ -29,6 +29,8 @@ from finetune.table_folder import read_table
 
 SAMPLES = {"tickets": Path(__file__).parent / "samples" / "tickets.jsonl"}
 
+_BY_HASH = "sha256:"
+
 MIN_ROWS = 10
 MAX_LABELS = 100
 _FIRST_ROWS = 20
@@ -116,6 +118,26 @@ def describe(dataset: DatasetRef, *, home: Path) -> DatasetReport:
     report = DatasetReport.model_validate_json(path.read_bytes())
     # The same rows may have been registered under another name or for another task since.
     return report.model_copy(update={"name": dataset.name, "task": dataset.task})
+
+
+def registered_name(dataset: DatasetRef) -> str:
+    """A name by which a set that lies under a home can be asked for again."""
+    return f"{_BY_HASH}{dataset.sha256}"
+
+
+def find_registered(name: str, *, home: Path, task: DatasetTask | None = None) -> DatasetRef | None:
+    """Return the registered set of this name, `sha256:…`; None for a name of another kind."""
+    sha256 = name.removeprefix(_BY_HASH)
+    if sha256 == name:
+        return None
+    path = _folder(home) / f"{sha256}.meta.json"
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256) or not path.is_file():
+        raise NotRegistered(sha256, _folder(home))
+    meta = json.loads(path.read_text("utf-8"))
+    task = task or meta["task"]
+    rows = load(sha256, home=home)
+    labels = tuple(sorted({row.label for row in rows})) if task == "classification" else ()
+    return DatasetRef(name=meta["name"], sha256=sha256, rows=len(rows), labels=labels, task=task)
 
 
 def load(sha256: str, *, home: Path) -> list[Row]:

@@ -69,9 +69,11 @@ class Jobs:
     ) -> DatasetRef:
         """Check a data set and keep a copy of its rows under its content hash; BadDataset when it is none.
 
-        `task`: what the rows ask for; None recognises it, as with the columns. `labels`: all there are, where
-        rows may lack some.
+        `sha256:…` names one that is kept already. `task`: what the rows ask for; None recognises it, as with the
+        columns. `labels`: all there are, where rows may lack some.
         """
+        if known := data.find_registered(path_or_name, home=self._home, task=task):
+            return known
         is_free = self._datasets is None or path_or_name in data.SAMPLES
         path = path_or_name if is_free or self._datasets is None else _inside(self._datasets, path_or_name)
         return data.register(
@@ -145,6 +147,11 @@ class Jobs:
         job = self.status(job_id)
         if job.state not in ("failed", "cancelled"):
             raise _nothing_to_retry(job)
+        return self.submit(job.spec, dedupe_key=dedupe_key, owner=job.owner, thread=job.thread)
+
+    def repeat(self, job_id: str, *, dedupe_key: str) -> Job:
+        """Queue a new job with the same spec, however the first one ended."""
+        job = self.status(job_id)
         return self.submit(job.spec, dedupe_key=dedupe_key, owner=job.owner, thread=job.thread)
 
     def events_after(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from typing import get_args
 
-from finetune.spec import Candidate, EvaluationSpec, TuningSpec
+from finetune.spec import Candidate, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.state import Job
 from index.bilingual import Bilingual
+from index.errors import BadInput
 from skills.clarify import ask
 from skills.conversation.answer import Action, Answer
 from skills.conversation.request import Request
@@ -14,6 +16,8 @@ from skills.desk import Desk
 from skills.recommend import refuse_unknown
 from skills.report import started_line
 from skills.skill import Skill
+
+MOST_EXAMPLES = 32
 
 WHICH_DATA = Bilingual(
     en="On which data? Name a file with a text and a label column (`tickets.csv`), or `tickets` for the sample set.",
@@ -33,12 +37,32 @@ def run(request: Request, desk: Desk) -> Answer:
     if request.dataset is None:
         return ask(request, WHICH_DATA)
     quantizations = request.quantizations or ("none",)
+    wish = request.evaluation
+    if wish.examples is not None and wish.examples > MOST_EXAMPLES:
+        raise _too_many_examples(wish.examples)
     spec = EvaluationSpec(
         candidates=tuple(Candidate(model=model, quantization=q) for model in models for q in quantizations),
-        dataset=desk.jobs.register_dataset(request.dataset),
+        dataset=desk.jobs.register_dataset(request.dataset, task=_task(wish.data_task)),
         limit=request.rows,
+        metric=wish.metric,
+        full=bool(wish.full),
+        examples=wish.examples or 0,
+        instruction=wish.instruction,
     )
     return started(request, submit(spec, request, desk), desk)
+
+
+def _task(name: str | None) -> DatasetTask | None:
+    return next((task for task in get_args(DatasetTask) if task == name), None)
+
+
+def _too_many_examples(count: int) -> BadInput:
+    return BadInput(
+        Bilingual(
+            en=f"{count} examples are too many to show with each question; at most {MOST_EXAMPLES} are possible.",
+            zh=f"每个问题前展示 {count} 个示例太多了，最多 {MOST_EXAMPLES} 个。",
+        )
+    )
 
 
 def named_models(request: Request, desk: Desk) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ _STAGE_NAMES = {
     "after": Bilingual("scoring the tuned model", "评测微调后的模型"),
 }
 
+_ENERGY = Bilingual("J per answer", "每次回答能耗（J）")
+
 _WORTH_TELLING = 0.97
 _SHORT_S = 10
 
@@ -106,6 +108,19 @@ def result_markdown(job: Job, result: Mapping[str, Any], language: Language) -> 
     if isinstance(job.spec, TuningSpec):
         return _tuning(job.spec, result, language)
     return _evaluation(result, language)
+
+
+def where_markdown(job: Job, result: Mapping[str, Any], language: Language) -> str:
+    """Where the report of a finished evaluation lies, and how to repeat it: for who sits at this machine."""
+    if not result.get("report"):
+        return ""
+    lines = [
+        Bilingual(f"Report: `{result['report']}`", f"报告：`{result['report']}`"),
+        Bilingual(
+            f"The same again: `shortlist jobs repeat {job.id}`", f"再跑一次：`shortlist jobs repeat {job.id}`"
+        ),
+    ]
+    return "\n".join(f"- {line.to(language)}" for line in lines)
 
 
 def _unfinished(job: Job, language: Language) -> str:
@@ -203,22 +218,25 @@ def _candidate_table(result: Mapping[str, Any], language: Language) -> str:
     metric = _metric(result)
     name = "准确率" if metric == "accuracy" and language == "zh" else metric
     cost = Bilingual(" or cost", "或花费") if any(row.get("hosted") for row in result["candidates"]) else None
+    has_energy = any(item.get("joules_per_row") is not None for item in result["candidates"])
     head = Bilingual(
         f"| candidate | {name} (95%) | tokens/s | latency p50 | peak memory{cost.en if cost else ''} |",
         f"| 候选 | {name}（95%） | token/s | 延迟 p50 | 峰值内存{cost.zh if cost else ''} |",
     )
-    rows = [head.to(language), "| --- | --- | --- | --- | --- |"]
+    more = f" {_ENERGY.to(language)} |" if has_energy else ""
+    rows = [head.to(language) + more, "| --- | --- | --- | --- | --- |" + " --- |" * has_energy]
     for item in result["candidates"]:
         label = _candidate_name(item, language)
         if item["stopped"] == "failed":
             reason = item["reason_zh" if language == "zh" else "reason"]
-            rows.append(f"| {label} | {reason} | – | – | – |")
+            rows.append(f"| {label} | {reason} | – | – | – |" + " – |" * has_energy)
             continue
         left = Bilingual(", out of the race", "，已退出竞速") if item["stopped"] == "eliminated" else None
         rows.append(
             f"| {label}{left.to(language) if left else ''} | {_score_text(item, metric)} "
             f"| {_number(item['tokens_per_s'], '.0f')} "
-            f"| {_number(item['latency_p50_s'], '.2f')} s | {_takes(item)} |"
+            f"| {_number(item['latency_p50_s'], '.2f', ' s')} | {_takes(item)} |"
+            + (f" {_number(item.get('joules_per_row'), ',.3g')} |" if has_energy else "")
         )
     return "\n".join(rows)
 
@@ -306,5 +324,5 @@ def _difference(item: Mapping[str, Any]) -> str:
     return f"{item['difference']:+.3f}, 95% [{low:+.3f}, {high:+.3f}], p = {item['p_value']:.3g}"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else format(value, form) + unit

@@ -19,7 +19,7 @@ from slack_sdk import WebClient
 
 from bot import wording
 from bot.failures import error_message
-from bot.render.modals import EVALUATE, FINETUNE, FormOrigin, submitted
+from bot.render.modals import AS_FOUND, EVALUATE, FINETUNE, FormOrigin, submitted
 from bot.render.slack import shortened
 from bot.surface import Surface
 from finetune.jobs import Jobs
@@ -37,6 +37,7 @@ VERDICT_S = 2.0
 _LOOKUP_THREADS = 8
 
 _MAX_CANDIDATES = 32
+_MOST_EXAMPLES = 32
 _ERROR_CHARS = 500
 
 
@@ -73,6 +74,21 @@ class Form:
         """Parse one field that may be empty."""
         return self.read(name, parse) if self.values.get(name) else None
 
+    def chosen(self, name: str) -> Any:
+        """The choice of a menu; None when it is left to us."""
+        value = self.values.get(name)
+        return None if value in (None, "", AS_FOUND) else value
+
+    def checked(self, spec: Spec | None, name: str, check: Callable[[Any], object]) -> Spec | None:
+        """The spec when it passes a check that is about one field; None otherwise, told at that field."""
+        try:
+            if spec is not None:
+                check(spec)
+        except BadInput as error:
+            self.errors[name] = error.message
+            return None
+        return spec
+
     def build(self, spec: Callable[[], Spec]) -> Spec | None:
         """Build the spec when all fields are good; its own limits are told at the field as well."""
         if self.errors:
@@ -96,11 +112,26 @@ Read = Callable[[Form], Spec | None]
 def evaluation_spec(form: Form) -> Spec | None:
     """Read the evaluation form."""
     candidates = form.read("candidates", lambda text: _candidates(text, form))
-    dataset = form.read("dataset", form.jobs.register_dataset)
-    limit = form.optional("limit", int)
-    return form.build(
-        lambda: EvaluationSpec.model_validate({"candidates": candidates, "dataset": dataset, "limit": limit})
+    task = form.chosen("task")
+    dataset = form.read("dataset", partial(form.jobs.register_dataset, task=task))
+    chosen = {
+        "limit": form.optional("limit", int),
+        "metric": form.chosen("metric"),
+        "full": "full" in (form.values.get("full") or ()),
+        "examples": form.optional("examples", _number_of_examples) or 0,
+        "instruction": form.values.get("instruction") or None,
+    }
+    spec = form.build(
+        lambda: EvaluationSpec.model_validate({"candidates": candidates, "dataset": dataset, **chosen})
     )
+    return form.checked(spec, "metric", lambda found: found.deciding_metric)
+
+
+def _number_of_examples(text: str) -> int:
+    count = int(text)
+    if not 0 <= count <= _MOST_EXAMPLES:
+        raise BadInput(wording.filled(wording.OUT_OF_RANGE, value=count, low=0, high=_MOST_EXAMPLES))
+    return count
 
 
 def tuning_spec(form: Form) -> Spec | None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from bot import wording
@@ -94,6 +95,18 @@ def result_message(job: Job, result: dict[str, Any], *, language: Language) -> M
     line = say(wording.FOR_PERSON, language, person=mention(job.owner), title=title(job, language))
     blocks = [markdown(body), section(line), *buttons(_next_steps(job, result, language))]
     return Message(text=fallback(body), blocks=tuple(blocks))
+
+
+def result_files(job: Job, result: dict[str, Any], language: Language) -> list[dict[str, str]]:
+    """The files of a result as files_upload_v2 takes them: the picture first, which Slack shows."""
+    paths = [result.get("chart"), result.get("report"), *(result.get("csv") or ())]
+    return [_file(job, Path(path), language) for path in paths if path]
+
+
+def _file(job: Job, path: Path, language: Language) -> dict[str, str]:
+    words = wording.FILE_TITLES.get(path.name)
+    file_title = say(words, language, job_id=job.id) if words else path.name
+    return {"file": str(path), "filename": f"job-{job.id}-{path.name}", "title": file_title}
 
 
 def title(job: Job, language: Language) -> str:

@@ -19,6 +19,8 @@ from index.bilingual import Bilingual, Language
 
 EVALUATE = "shortlist_evaluate_form"
 FINETUNE = "shortlist_finetune_form"
+AS_FOUND = wording.AS_FOUND
+"""Value of a choice that leaves it to us."""
 
 _INPUT = "value"
 _TITLE_CHARS = 24
@@ -56,9 +58,30 @@ def evaluation_form(draft: EvaluationDraft, origin: FormOrigin) -> Block:
         _field("candidates", wording.CANDIDATES_LABEL, models, language, hint=wording.CANDIDATES_HINT),
         _field("quantizations", wording.QUANTIZATIONS_LABEL, loadings, language),
         _dataset_field(draft.dataset, language),
-        _field("limit", wording.LIMIT_LABEL, rows, language, hint=wording.LIMIT_HINT) | {"optional": True},
+        _optional("limit", wording.LIMIT_LABEL, rows, language, hint=wording.LIMIT_HINT),
+        *_how_fields(draft, language),
     ]
     return _modal(EVALUATE, wording.EVALUATE_TITLE, blocks, origin)
+
+
+def _how_fields(draft: EvaluationDraft, language: Language) -> list[Block]:
+    """What may be left as it is."""
+    tasks = _select(wording.TASK_NAMES, draft.task or AS_FOUND, language)
+    metrics = _select(wording.METRIC_NAMES, draft.metric or AS_FOUND, language)
+    full = _checkboxes({"full": wording.FULL_OPTION}, ("full",) if draft.full else (), language)
+    examples = _number_input(
+        "" if draft.examples is None else str(draft.examples), min_value="0", max_value="32"
+    )
+    instruction = _text_input(draft.instruction, multiline=True)
+    return [
+        _optional("task", wording.TASK_LABEL, tasks, language),
+        _optional("metric", wording.METRIC_LABEL, metrics, language),
+        _optional("full", wording.FULL_LABEL, full, language),
+        _optional("examples", wording.EXAMPLES_LABEL, examples, language, hint=wording.EXAMPLES_HINT),
+        _optional(
+            "instruction", wording.INSTRUCTION_LABEL, instruction, language, hint=wording.INSTRUCTION_HINT
+        ),
+    ]
 
 
 def tuning_form(draft: TuningDraft, origin: FormOrigin) -> Block:
@@ -116,6 +139,12 @@ def _field(
     return block | ({"hint": _plain(hint.to(language))} if hint else {})
 
 
+def _optional(
+    name: str, label: Bilingual, element: Block, language: Language, hint: Bilingual | None = None
+) -> Block:
+    return _field(name, label, element, language, hint=hint) | {"optional": True}
+
+
 def _text_input(initial: str, *, multiline: bool = False) -> Block:
     element = {"type": "plain_text_input", "multiline": multiline, "max_length": _TEXT_CHARS}
     return _with_initial(element, initial[:_TEXT_CHARS])
@@ -129,7 +158,7 @@ def _number_input(initial: str, *, is_decimal_allowed: bool = False, **limits: s
 
 def _select(names: Mapping[str, Bilingual], initial: str, language: Language) -> Block:
     options = _options(names, language)
-    chosen = next(option for option in options if option["value"] == initial)
+    chosen = next((option for option in options if option["value"] == initial), options[0])
     return {"type": "static_select", "options": options, "initial_option": chosen}
 
 

@@ -41,6 +41,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     limit: Annotated[int | None, typer.Option(help="Use that many rows.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Chooses the rows.")] = 0,
     full: Annotated[bool, typer.Option("--full", help="Every candidate answers every row.")] = False,
+    alpha: Annotated[
+        float | None, typer.Option(help="Chance of dropping the best; 0.05 unless given.", min=0.001, max=0.5)
+    ] = None,
     delta: Annotated[
         float | None,
         typer.Option(help="Difference too small to matter, on a scale of 0 to 1.", min=0, max=0.5),
@@ -70,13 +73,13 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         given = {
             "models": model, "dataset": dataset, "benchmark": benchmark, "labels": labels,
             "benchmark_path": benchmark_path, "text_column": text_column, "label_column": label_column,
-            "task": task, "metric": metric, "limit": limit, "seed": seed, "full": full, "delta": delta,
-            "max_minutes": max_minutes, "max_usd": max_usd, "judge": judge, "instruction": instruction,
-            "examples": examples, "max_new_tokens": max_new_tokens, "fresh": fresh,
+            "task": task, "metric": metric, "limit": limit, "seed": seed, "full": full,
+            "alpha": alpha, "delta": delta, "max_minutes": max_minutes, "max_usd": max_usd, "judge": judge,
+            "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens, "fresh": fresh,
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
         jobs = open_jobs()
-        wanted = _spec(options, jobs)
+        wanted = spec_from(options, jobs)
         if estimate:
             output.emit(*_estimated(jobs, wanted, output.language))
             return
@@ -128,6 +131,7 @@ _CHOSEN = (
     "limit",
     "seed",
     "full",
+    "alpha",
     "delta",
     "max_minutes",
     "max_usd",
@@ -136,10 +140,12 @@ _CHOSEN = (
     "max_new_tokens",
     "fresh",
 )
+OPTIONS = ("models", "dataset", "task", "judge", *_CHOSEN)
+"""Names in a spec file."""
 
 
 def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> DatasetRef:
-    benchmark, labels = options["benchmark"], options["labels"] or ()
+    benchmark, labels = options.get("benchmark"), options.get("labels") or ()
     if benchmark and options["dataset"]:
         raise BadInput(
             Bilingual(
@@ -148,7 +154,7 @@ def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> D
             )
         )
     if benchmark:
-        folder = options["benchmark_path"]
+        folder = options.get("benchmark_path")
         return jobs.register_benchmark(str(benchmark), folder=Path(folder) if folder else None)
     listed = labels.split(",") if isinstance(labels, str) else labels
     named = [name for label in listed if (name := str(label).strip())]
@@ -156,12 +162,13 @@ def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> D
         str(options["dataset"]),
         task=task,
         labels=named,
-        text_column=options["text_column"],
-        label_column=options["label_column"],
+        text_column=options.get("text_column"),
+        label_column=options.get("label_column"),
     )
 
 
-def _spec(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
+def spec_from(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
+    """What the options ask for; BadInput names the option that is wrong."""
     task = options["task"]
     if task is not None and task not in get_args(DatasetTask):
         names = ", ".join(get_args(DatasetTask))
@@ -171,18 +178,37 @@ def _spec(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
             )
         )
     chosen = {name: options[name] for name in _CHOSEN if options[name] is not None}
-    candidates = tuple(Candidate.parse(str(text)) for text in options["models"])
+    candidates = tuple(_candidate(value) for value in _listed(options["models"]))
     if options["judge"] is not None:
-        chosen["judge"] = Candidate.parse(str(options["judge"]))
+        chosen["judge"] = _candidate(options["judge"])
     dataset = _dataset(options, jobs, task)
     try:
         return EvaluationSpec(candidates=candidates, dataset=dataset, **chosen)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise BadInput(
-            Bilingual(
-                f"{name} cannot be {first['input']!r}: {first['msg']}.",
-                f"{name} 不能为 {first['input']!r}：{first['msg']}。",
-            )
-        ) from None
+        raise _bad_option(error) from None
+
+
+def _listed(value: Any) -> list[Any]:
+    """One model by itself is a list of one."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _candidate(value: Any) -> Candidate:
+    """MODEL or MODEL@QUANT, or in a spec file the fields of a candidate by name."""
+    if not isinstance(value, dict):
+        return Candidate.parse(str(value))
+    try:
+        return Candidate.model_validate(value)
+    except ValidationError as error:
+        raise _bad_option(error, "models.") from None
+
+
+def _bad_option(error: ValidationError, prefix: str = "") -> BadInput:
+    first = error.errors()[0]
+    name = prefix + ".".join(map(str, first["loc"]))
+    return BadInput(
+        Bilingual(
+            f"{name} cannot be {first['input']!r}: {first['msg']}.",
+            f"{name} 不能为 {first['input']!r}：{first['msg']}。",
+        )
+    )

@@ -12,7 +12,7 @@ from bot.watch import watch as watch_job
 from finetune.jobs import Jobs
 from finetune.state import Job
 from index.bilingual import Bilingual
-from skills.report import job_line, result_markdown
+from skills.report import job_line, result_markdown, started_line, where_markdown
 
 app = typer.Typer(help="Evaluations and fine-tunes: list, watch, cancel.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -70,6 +70,24 @@ def retry(job_id: str, json: Json = False) -> None:
         output.emit(as_json(job), job_line(job, output.language))
 
 
+@app.command()
+def repeat(
+    job_id: str,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    json: Json = False,
+) -> None:
+    """Run a job again with the same spec, seed and rows."""
+    with guarded(Output(json=json)) as output:
+        jobs = _jobs()
+        job = jobs.repeat(job_id, dedupe_key=f"repeat:{uuid.uuid4().hex}")
+        jobs.ensure_worker()
+        output.note(started_line(job, output.language))
+        if wait:
+            finish(jobs, job.id, output)
+        else:
+            output.emit(as_json(job), followed_by(job).to(output.language))
+
+
 def finish(jobs: Jobs, job_id: str, output: Output) -> None:
     """Follow a job to its end, print its result, and exit 1 when it did not succeed."""
     job = watch_job(jobs, job_id, output)
@@ -104,7 +122,8 @@ def as_json(job: Job) -> dict[str, Any]:
 
 def _emit_result(jobs: Jobs, job: Job, output: Output) -> None:
     result = jobs.result(job.id)
-    output.emit(result, result_markdown(job, result, output.language))
+    parts = (result_markdown(job, result, output.language), where_markdown(job, result, output.language))
+    output.emit(result, "\n\n".join(filter(None, parts)))
 
 
 def _jobs() -> Jobs:

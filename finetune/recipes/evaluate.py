@@ -1,6 +1,6 @@
 """Score every candidate on the same rows: `python -m finetune.recipes.evaluate JOB_DIR`.
 
-Reads spec.json (an EvaluationSpec) and context.json; leaves items.jsonl, report.html and result.json. Read it
+Reads spec.json (an EvaluationSpec) and context.json; leaves items.jsonl, what `exports` writes, and result.json. Read it
 from `evaluate` down. The candidates race: batch after batch of rows, until it is clear who is best, or that the
 rest of the rows would not change it. Started again on the same folder, it goes on behind the last row that was
 answered.
@@ -15,7 +15,6 @@ from dataclasses import asdict
 from typing import Any
 
 from finetune import data
-from finetune.atomic import write_text
 from finetune.clusters import Codes, group_codes, n_units
 from finetune.columns import Row
 from finetune.comparison import DELTA, Comparison, conclude, measure_of
@@ -27,12 +26,13 @@ from finetune.racing import DELTA as DELTA_OF_A_RACE
 from finetune.racing import Race, Steps
 from finetune.recipes.answers import Answer, by_category, figures, speed, spending
 from finetune.recipes.contestants import UNANSWERED, Contestant, Task, failed
+from finetune.recipes.exports import write_exports
+from finetune.recipes.finished import Finished
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
 from finetune.recipes.judging import Judge
 from finetune.recipes.kept_answers import drop_oldest
 from finetune.recipes.loading import texts_seen_in_training
 from finetune.recipes.memory import device_here
-from finetune.recipes.report import render_report
 from finetune.spec import JUDGED, Candidate, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import BadInput, JobFailed
@@ -53,7 +53,6 @@ def evaluate(job: JobDir) -> None:
     if not measured:
         raise _nobody_finished(rows[0])
     answers = {c.name: c.answers for c in contestants if c.name in measured}
-    report = job.path / "report.html"
     result = {
         "candidates": rows,
         **_compare(answers, task, race),
@@ -62,10 +61,9 @@ def evaluate(job: JobDir) -> None:
         "environment": _environment(rows),
         "spent_usd": _spent_usd(contestants, judge),
         "judge": judge.summary() if judge else None,
-        "report": str(report),
     }
-    write_text(report, render_report(result, answers))
-    job.finish(result)
+    finished = Finished(result=result, answers=answers, rows=task.rows, spec=task.spec)
+    job.finish({**result, **write_exports(job.path, finished)})
     drop_oldest(job.context.home)
 
 

@@ -106,6 +106,27 @@ class Conflict(BaseModel):
     kept: Literal["first", "second", "both"]
 
 
+class EvaluationWish(BaseModel):
+    """How an evaluation is to be done. None means "not stated"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str | None = None
+    """The one that decides."""
+    data_task: str | None = None
+    """What the rows ask for, where it is not recognised."""
+    full: bool | None = None
+    """Every candidate answers every row."""
+    examples: int | None = None
+    """Rows shown with their answers first."""
+    instruction: str | None = None
+    """What the models are told first."""
+
+    def over(self, before: EvaluationWish) -> EvaluationWish:
+        """This wish, and where it says nothing the one before."""
+        return before.model_copy(update=self.model_dump(exclude_none=True))
+
+
 class Request(BaseModel):
     """One turn, understood in the light of its thread."""
 
@@ -137,5 +158,7 @@ class Request(BaseModel):
     """Catalogue ids that this thread does not want: "anything but Llama"."""
     quantizations: tuple[Quantization, ...] = ()
     """Every quantization named in this turn, for evaluations that compare several."""
+    evaluation: EvaluationWish = EvaluationWish()
+    """How the evaluation that this turn asks for is to be done."""
     conflicts: tuple[Conflict, ...] = ()
     """What this turn says that cannot hold together, or not with what the thread said."""

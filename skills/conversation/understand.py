@@ -14,15 +14,16 @@ from typing import Any, Literal
 from skills.conversation.models_named import Mention, ModelNames
 from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.conflicts import is_closed, quote
+from skills.conversation.parse.evaluation import read_evaluation, read_limit
 from skills.conversation.parse.followup import Merged, merge
 from skills.conversation.parse.intent import choose_skill
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.names import size_in_name
-from skills.conversation.parse.pointers import named_sample
+from skills.conversation.parse.pointers import named_sample, read_rows
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.statement import Statement, ids_of, state
-from skills.conversation.request import Conflict, Request, Requirements, SkillName, Turn
+from skills.conversation.request import Conflict, EvaluationWish, Request, Requirements, SkillName, Turn
 
 __all__ = ["ModelNames", "understand"]
 
@@ -65,12 +66,34 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
         job_id=statement.job_id if skill in ("jobs", "explain", "answer") else None,
         mentioned=_mentioned(skill, statement, shown),
         about_excluded=skill == "explain" and statement.reading.has("explain_result", "excluded"),
-        rows=statement.rows if skill in _JOBS else None,
+        rows=_rows(skill, statement, turn),
         unknown_models=statement.unknown_models,
         rejected=_rejected(statement, previous if merged.is_follow_up else None),
         conflicts=conflicts,
+        evaluation=_evaluation(skill, statement, turn, carried),
         quantizations=statement.quantizations or (carried.quantizations if carried else ()),
     )
+
+
+def _evaluation(
+    skill: SkillName, statement: Statement, turn: Turn, carried: Request | None
+) -> EvaluationWish:
+    if skill != "evaluate":
+        return EvaluationWish()
+    return read_evaluation(statement.reading, turn.text).over(
+        carried.evaluation if carried else EvaluationWish()
+    )
+
+
+def _rows(skill: SkillName, statement: Statement, turn: Turn) -> int | None:
+    """Rows to use. "Show 3 examples first" counts none of them."""
+    if skill not in _JOBS:
+        return None
+    if skill != "evaluate":
+        return statement.rows
+    examples = read_evaluation(statement.reading, turn.text).examples
+    counted = [quantity for quantity in statement.quantities if quantity.value != examples]
+    return read_limit(statement.reading) or read_rows(counted)
 
 
 def _reconciled(

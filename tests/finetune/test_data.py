@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from finetune import data
 from finetune.columns import Row
-from finetune.data import describe, load, register, sample, script_of, split, text_hash, text_key
+from finetune.data import (
+    describe,
+    find_registered,
+    load,
+    register,
+    registered_name,
+    sample,
+    script_of,
+    split,
+    text_hash,
+    text_key,
+)
+from finetune.dataset_errors import NotRegistered
 from index.errors import BadDataset
 from tests.finetune.datasets import LABELS, TEXTS, csv_file, described, refusal, written
 
@@ -354,3 +366,11 @@ def test_half_a_character_and_endless_numbers_are_no_crash(tmp_path: Path) -> No
     assert register(written(tmp_path / "a.jsonl", "\n".join(rows)), home=tmp_path).rows == len(rows)
     rows[2] = '{"text": "a", "label": ' + "9" * 5000 + "}"
     assert "line 3" in refusal(written(tmp_path / "b.jsonl", "\n".join(rows)), tmp_path / "home").message.en
+
+
+def test_a_set_that_is_kept_is_found_again_by_its_hash(tmp_path: Path) -> None:
+    kept = register("tickets", home=tmp_path)
+    assert find_registered(registered_name(kept), home=tmp_path) == kept
+    assert find_registered("tickets.csv", home=tmp_path) is None
+    with pytest.raises(NotRegistered, match="Register its file again"):
+        find_registered("sha256:../../etc/passwd", home=tmp_path)

@@ -331,7 +331,7 @@ def test_hosted_candidates_race_and_their_cost_is_in_the_result(server: Server, 
     assert result["spent_usd"] is None
     assert gone["hosted"] == {"provider": "openai", "model": "gone", "base_url": "http://127.0.0.1:1/v1"}
     page = Path(result["report"]).read_text(encoding="utf-8")
-    assert "$1 / $10 a million tokens" in page
+    assert "$1.00 / $10.00" in page
     assert "its price is unknown" in page
     left = [path for path in tmp_path.rglob("*") if path.is_file() and b"sk-of-the-test" in path.read_bytes()]
     assert left == []

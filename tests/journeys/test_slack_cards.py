@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from sqlalchemy import insert
+
+from bot import progress
 from bot.slack import CardPoller
 from index.bilingual import Bilingual
+from index.schema import deliveries
 from skills.conversation.request import Turn
 from tests.slack_bot import (
     MODEL,
+    RunningBot,
     Worker,
     answer_to,
     candidate_row,
@@ -21,7 +27,7 @@ from tests.slack_bot import (
     tuning,
 )
 from tests.slack_person import Person
-from tests.slack_server import SlackServer
+from tests.slack_server import Payload, SlackServer
 
 
 def job_from_thread(surface: object, turn: Turn) -> object:
@@ -109,21 +115,106 @@ def test_result_that_slack_did_not_take_is_posted_at_the_next_round(
     assert len(slack.calls("chat.postMessage")) == 2
 
 
-def test_report_is_added_to_the_thread(tmp_path: Path, slack: SlackServer) -> None:
-    report = tmp_path / "report.html"
-    report.write_text("<h1>Report</h1>", encoding="utf-8")
+def a_result_with_files(folder: Path) -> dict[str, object]:
+    """A result whose picture, report and tables lie in a folder."""
+    folder.mkdir()
+    names = ("report.html", "report.png", "answers.csv", "candidates.csv")
+    for name in names:
+        (folder / name).write_bytes(f"<{name}>".encode())
+    report, chart, *tables = (str(folder / name) for name in names)
+    return evaluation_result(report=report, chart=chart, csv=tables)
 
+
+def finished_job(bot: RunningBot, result: dict[str, object]) -> Payload:
+    """Start a job from the form, have it end with a result, and return its card."""
+    bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+    (card,) = bot.posts()
+    worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+    worker.move("starting", "running")
+    worker.succeed(result)
+    return card
+
+
+def test_picture_report_and_tables_are_added_to_the_thread_once(tmp_path: Path, slack: SlackServer) -> None:
+    result = a_result_with_files(tmp_path / "files")
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
-        (card,) = bot.posts()
-        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
-        worker.move("starting", "running")
-        worker.succeed(evaluation_result(report=str(report)))
+        card = finished_job(bot, result)
         bot.surface.cards.tick(bot.app.client)
-        (shared,) = slack.calls("files.completeUploadExternal")
+        bot.surface.cards.tick(bot.app.client)
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.surface.cards.tick(bot.app.client)
 
-    assert list(slack.workspace.files.values()) == [b"<h1>Report</h1>"]
+    (shared,) = slack.calls("files.completeUploadExternal")
+    assert list(slack.workspace.files.values()) == [
+        b"<report.png>", b"<report.html>", b"<answers.csv>", b"<candidates.csv>"
+    ]  # fmt: skip
     assert (shared["channel_id"], shared["thread_ts"]) == ("C0TEAM", card["ts"])
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_files_that_a_restart_came_between_are_uploaded_after_it(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        finished_job(bot, a_result_with_files(tmp_path / "files"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bot.surface.cards, "_share_files", lambda *_: None)  # the process ends here
+            bot.surface.cards.tick(bot.app.client)
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.surface.cards.tick(bot.app.client)
+        bot.surface.cards.tick(bot.app.client)
+
+    assert len(slack.calls("files.completeUploadExternal")) == 1
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_upload_that_fails_is_said_in_one_line(tmp_path: Path, slack: SlackServer) -> None:
+    slack.workspace.refusals["files.getUploadURLExternal"] = ["missing_scope"]
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        card = finished_job(bot, a_result_with_files(tmp_path / "files"))
+        bot.surface.cards.tick(bot.app.client)
+        bot.surface.cards.tick(bot.app.client)
+        *_, told = bot.posts()
+
+    assert "could not be uploaded (missing_scope)" in told["text"]
+    assert "shortlist jobs show 1" in told["text"]
+    assert told["thread_ts"] == card["ts"]
+    assert len(slack.calls("chat.postMessage")) == 3
+
+
+def test_upload_that_was_cut_off_is_not_done_twice_but_said(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        finished_job(bot, a_result_with_files(tmp_path / "files"))
+        claimed = {"key": "files:1", "received_at_utc": "2026-01-01T00:00:00+00:00"}
+        with bot.surface.engine.begin() as connection:
+            connection.execute(insert(deliveries).values(claimed))
+        bot.surface.cards.tick(bot.app.client)
+        bot.surface.cards.tick(bot.app.client)
+        *_, told = bot.posts()
+
+    assert "I was stopped while uploading" in told["text"]
+    assert slack.calls("files.completeUploadExternal") == []
+    assert len(slack.calls("chat.postMessage")) == 3
+
+
+def test_failed_upload_that_cannot_be_told_is_tried_again(tmp_path: Path, slack: SlackServer) -> None:
+    slack.workspace.refusals["files.getUploadURLExternal"] = ["fatal_error"]
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        finished_job(bot, a_result_with_files(tmp_path / "files"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(progress, "text_message", lambda _: 1 / 0)
+            bot.surface.cards.tick(bot.app.client)
+        bot.surface.cards.tick(bot.app.client)
+
+    assert len(slack.calls("files.completeUploadExternal")) == 1
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_files_that_are_gone_are_said_to_be(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        finished_job(bot, evaluation_result(report=str(tmp_path / "gone.html")))
+        bot.surface.cards.tick(bot.app.client)
+        *_, told = bot.posts()
+
+    assert "Not all files of job 1" in told["text"]
 
 
 def test_stop_button_stops_the_job_and_the_card_says_so(tmp_path: Path, slack: SlackServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -10,7 +11,7 @@ import pytest
 from bot.listeners import views
 from finetune.spec import Candidate, EvaluationSpec
 from skills.conversation.answer import Action, Recommendation
-from skills.conversation.request import Turn
+from skills.conversation.request import EvaluationWish, Turn
 from tests.slack_bot import (
     MODEL,
     answer_to,
@@ -66,6 +67,47 @@ def test_submitted_form_starts_the_job_and_posts_its_card(tmp_path: Path, slack:
     assert "*Evaluation #1*" in shown(card)
 
 
+def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, slack: SlackServer) -> None:
+    surface = open_surface(tmp_path)
+    wish = EvaluationWish(
+        metric="f1_macro", data_task="classification", full=True, examples=3, instruction="Say it."
+    )
+    read = surface.read
+    surface = replace(
+        surface, read=lambda turn: read(turn).model_copy(update={"evaluation": wish, "rows": 64})
+    )
+
+    with running_bot(surface, slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        bot.ana.submit(view)
+        bot.settle()
+        (job,) = bot.surface.jobs.list()
+
+    assert isinstance(job.spec, EvaluationSpec)
+    assert (job.spec.metric, job.spec.full, job.spec.examples, job.spec.limit) == ("f1_macro", True, 3, 64)
+    assert (job.spec.instruction, job.spec.dataset.task) == ("Say it.", "classification")
+
+
+def test_form_left_as_it_opens_asks_for_nothing_unusual(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        bot.settle()
+        (job,) = bot.surface.jobs.list()
+
+    assert job.spec == EvaluationSpec(candidates=(Candidate(model=MODEL),), dataset=job.spec.dataset)
+
+
+def test_metric_that_the_task_does_not_have_is_told_at_the_metric(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
+        verdict = bot.ana.submit(view, metric={"selected_option": {"value": "bleu"}})
+        jobs = bot.surface.jobs.list()
+
+    assert list(verdict["errors"]) == ["metric"]
+    assert "bleu" in verdict["errors"]["metric"]
+    assert jobs == []
+
+
 def test_form_submitted_twice_is_one_job_with_one_card(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
         view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
@@ -98,6 +140,8 @@ def test_finetune_form_starts_a_tuning_job(tmp_path: Path, slack: SlackServer) -
         ("dataset", "nowhere.csv", "nowhere.csv"),
         ("dataset", None, "fill this in"),
         ("limit", "0", "0"),
+        ("examples", "40", "give 0 to 32"),
+        ("examples", "some", "some"),
     ],
 )
 def test_wrong_field_is_told_at_the_field_and_nothing_starts(
