@@ -18,7 +18,7 @@ import yaml
 
 from tests.skills.conversation import test_understand as own
 
-OWN = ("turns.yaml", "turns_fresh.yaml")
+OWN = ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml")
 
 
 def cases(entries: Sequence[dict[str, Any]]) -> list[own.Case]:

@@ -154,6 +154,8 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
     fields = dict(statement.fields)
     if statement.task_is_hinted and signals.previous and signals.previous.requirements.task:
         fields.pop("task", None)
+    if _names_kind_of_model(signals):
+        fields = {name: value for name, value in fields.items() if name != "task"} | {"reasoning": True}
     candidates = _family_or_ids(statement.topics) if skill == "recommend" else ids_of(statement.mentions)
     named = {"candidates": candidates} if candidates else {}
     if skill == "recommend":
@@ -173,6 +175,12 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name in asked} | named
     explained = named if signals.previous is not None else fields
     return explained if skill == "explain" else {}
+
+
+def _names_kind_of_model(signals: Signals) -> bool:
+    """ "A reasoning model, please", of a thread that says what for: how it should work, not a new task."""
+    held = signals.previous.requirements.task if signals.previous else None
+    return signals.names_kind_of_model and held not in (None, "reasoning")
 
 
 def _family_or_ids(topics: Sequence[Mention]) -> tuple[str, ...]:

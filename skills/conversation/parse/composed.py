@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from skills.conversation.parse.lexicon import words
+from skills.conversation.parse.changes import besides, given_up, parted_with, welcomed
+from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading, read_turn
 
@@ -14,6 +15,7 @@ _DENIED_WITHIN = 5
 _ALLOWED_WITHIN = 2
 _LEFT_OUT_WITHIN = 4
 _MADE_WITHIN = 3
+_DONE_WITHIN = 8
 _CONCEDED_WITHIN = 5
 _ASKED_WITHIN = 4
 _NOTHING = frozenset({"nothing", "none", "no data", "no"})
@@ -22,7 +24,21 @@ _WISHES = frozenset({"hosting", "language", "licence", "task", "priority", "moda
 
 def read_message(raw: str) -> Reading:
     """Normalise, mend and look up one message, and put together what its phrases mean."""
-    return _composed(read_turn(raw))
+    return _composed(_changed(read_turn(raw)))
+
+
+def _changed(reading: Reading) -> Reading:
+    """The reading with what is swapped, allowed again or wanted beside something read as such."""
+    allowed = list(welcomed(reading))
+    gone = {id(match) for match, _ in allowed} | {id(match) for match in besides(reading)}
+    said = {at for match, _ in allowed for at in range(match.start, match.end)}
+    hidden = ("language", "task")
+    kept = [
+        m for m in reading.matches if id(m) not in gone and not (m.category in hidden and m.start in said)
+    ]
+    welcomes = (Match(f"welcome_{field}", match.value, match.start, match.end) for match, field in allowed)
+    added = (Match("add", "besides", m.start, m.end) for m in besides(reading))
+    return replace(reading, matches=(*kept, *welcomes, *added, *given_up(reading), *parted_with(reading)))
 
 
 def _composed(reading: Reading) -> Reading:
@@ -34,6 +50,8 @@ def _composed(reading: Reading) -> Reading:
         *_thrown_out(reading),
         *_makers(reading),
         *_made(reading),
+        *_done(reading),
+        *_free_of(reading),
     )
     kept = [m for m in reading.matches if not _was_assumed(reading, m) and not _is_conceded(reading, m)]
     matches = [_allowed(reading, match) for match in kept if not _is_dismissed(reading, match)]
@@ -122,6 +140,31 @@ def _made(reading: Reading) -> Iterator[Match]:
             yield Match("task", thing.value, thing.start, thing.end)
 
 
+def _done(reading: Reading) -> Iterator[Match]:
+    """ "Pull the IBANs out", "按部门分一下": what is done to what suggests a task. Chinese may put the verb last."""
+    for does, what in load("tasks")["done"]:
+        for thing in reading.all(what):
+            if any(_does_to(reading, verb, thing) for verb in reading.stated(does)):
+                yield Match("task_hint", thing.value, thing.start, thing.end)
+
+
+def _does_to(reading: Reading, verb: Match, thing: Match) -> bool:
+    if verb.start < thing.start:
+        is_near = thing.start - verb.end <= _DONE_WITHIN
+        return is_near and reading.same_clause(verb.start, thing.start)
+    is_chinese = reading.tokens[thing.start].is_han
+    is_near = 0 <= verb.start - thing.end <= _DONE_WITHIN
+    return is_chinese and is_near and reading.same_clause(thing.end, verb.start)
+
+
+def _free_of(reading: Reading) -> Iterator[Match]:
+    """ "GPL-free": what stands before it is not wanted."""
+    for category in ("licence", "vendor", "gpu"):
+        for match in reading.all(category):
+            if reading.gap(match.end, match.end + 2) == "- free":
+                yield Match("given_up", "free", match.start, match.end)
+
+
 def _is_conceded(reading: Reading, match: Match) -> bool:
     """ "什么许可证都可以", "多贵都行" ask nothing."""
     if match.category not in ("which", "how_much", "define"):
@@ -134,7 +177,9 @@ def _is_conceded(reading: Reading, match: Match) -> bool:
 
 
 def _is_dismissed(reading: Reading, match: Match) -> bool:
-    """ "便宜不重要了": a priority that is one no more."""
+    """ "便宜不重要了", "don't care about speed": a priority that is one no more."""
+    if match.category == "priority" and any(r.start < match.start < r.end for r in reading.all("relax")):
+        return True
     after = reading.after(match.end, "weighs", 1) if match.category == "priority" else None
     return after is not None and after.value == "free"
 
@@ -147,7 +192,11 @@ def _was_assumed(reading: Reading, match: Match) -> bool:
 
 
 def _allowed(reading: Reading, match: Match) -> Match:
-    """ "Hosted is ok": allowed, not asked for."""
+    """ "Hosted is ok", "self-hosting would be ok as well": allowed, not asked for."""
+    if (match.category, match.value) == ("hosting", "self"):
+        said = {token.text for token in reading.tokens[match.end : match.end + _CONCEDED_WITHIN]}
+        is_one_more = said & words("text", "allowances") and said & {"too", "well", "also", "也"}
+        return replace(match, value="any") if is_one_more and not reading.is_negated(match.start) else match
     if (match.category, match.value) != ("hosting", "api"):
         return match
     may = reading.before(match.start, "may", 1)

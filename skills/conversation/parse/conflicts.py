@@ -184,25 +184,16 @@ def _is_against(reading: Reading, own: Match, api: Match) -> bool:
 
 
 def _is_strict(reading: Reading, match: Match) -> bool:
-    start, end = _clause(reading, match)
+    start, end = reading.clause(match.start, match.end)
     return any(token.text in words("text", "strict") for token in reading.tokens[start:end])
 
 
 def _in_clause(reading: Reading, match: Match) -> str:
     """The phrase, with the "only" or "must" that makes it strict."""
-    start, end = _clause(reading, match)
+    start, end = reading.clause(match.start, match.end)
     strict = [i for i in range(start, end) if reading.tokens[i].text in words("text", "strict")]
     near = [i for i in strict if match.start - _NEAR <= i < match.end + _NEAR]
     return quote(reading, min([match.start, *near]), max([match.end, *(i + 1 for i in near)]))
-
-
-def _clause(reading: Reading, match: Match) -> tuple[int, int]:
-    start, end = match.start, match.end
-    while start > 0 and reading.same_clause(start - 1, start):
-        start -= 1
-    while end < len(reading.tokens) and reading.same_clause(end, end + 1):
-        end += 1
-    return start, end
 
 
 def _of_devices(reading: Reading) -> Clash | None:
@@ -232,7 +223,7 @@ def _of_licences(reading: Reading) -> Clash | None:
     named = [m for m in reading.stated("licence") if m.value != "commercial"][:_MOST_LICENCES]
     for first, second in _pairs(named):
         is_strict = any(reading.tokens[i].text in words("text", "strict") for i in _around(reading, first))
-        start, end = _clause(reading, second)
+        start, end = reading.clause(second.start, second.end)
         allows = any(token.text in words("text", "allowances") for token in reading.tokens[start:end])
         if is_strict and allows and not start <= first.start < end and first.value != second.value:
             said = (_in_clause(reading, first), quote(reading, second.start, end))
@@ -241,7 +232,7 @@ def _of_licences(reading: Reading) -> Clash | None:
 
 
 def _around(reading: Reading, match: Match) -> range:
-    start, end = _clause(reading, match)
+    start, end = reading.clause(match.start, match.end)
     return range(max(start, match.start - _NEAR), min(end, match.end + _NEAR))
 
 

@@ -48,13 +48,19 @@ def merge(signals: Signals, skill: SkillName, stated: Mapping[str, Any]) -> Merg
 def is_fresh(signals: Signals, skill: SkillName) -> bool:
     """A reset, or a full new request: a task and a wish for a model, with nothing that refines."""
     reading = signals.reading
-    if reading.has("reset"):
+    if reading.has("reset", "reset"):
         return True
     refines = (
         reading.has("what_if", "what_if") or reading.has("refine", "strong") or reading.has_any("add", "more")
     )
     opens_with_particle = any(match.start == 0 for match in reading.all("what_if", "particle"))
+    states_nothing = not signals.fields and signals.asks_choice is None and not signals.names_models
+    states_all = "task" in signals.fields and len(signals.fields) > 1 and not signals.names_kind_of_model
+    if reading.has("reset", "undo") and (states_nothing or states_all):
+        return True
     is_full = skill == "recommend" and signals.asks_choice is not None and "task" in signals.fields
+    if signals.names_kind_of_model:
+        return False
     return is_full and not refines and not opens_with_particle and not signals.points_back
 
 
@@ -75,9 +81,31 @@ def _kept(base: Mapping[str, Any], signals: Signals, stated: Mapping[str, Any]) 
     for field in ("hosting", "priority", "task"):
         if kept.get(field) in signals.reading.denied(field) and field not in stated:
             kept.pop(field)
-    if not set(_SIZE).isdisjoint(stated):
-        kept = {name: value for name, value in kept.items() if name not in _SIZE}
-    return kept
+    if kept.get("priority") in signals.statement.lifted and "priority" not in stated:
+        kept.pop("priority")
+    return _welcomed(_sizes_that_hold(kept, stated), signals)
+
+
+def _sizes_that_hold(kept: dict[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """A new size limit stands beside the other one of the thread, unless the two cannot both hold."""
+    low, high = ({**kept, **stated}.get(name) for name in _SIZE)
+    is_possible = low is None or high is None or low <= high
+    if set(_SIZE).isdisjoint(stated) or is_possible:
+        return kept
+    return {name: value for name, value in kept.items() if name not in _SIZE}
+
+
+def _welcomed(kept: dict[str, Any], signals: Signals) -> dict[str, Any]:
+    """Models that are fine after all: no exclusion any more, and one more in a list of those that will do."""
+    for field in ("origins", "vendors"):
+        values = tuple(match.value for match in signals.reading.all(f"welcome_{field}"))
+        kept = _without(kept, f"excluded_{field}", values)
+        if "foreign" in values:
+            kept = {name: value for name, value in kept.items() if name != field}
+        elif values and field in kept:
+            kept = {**kept, field: tuple(dict.fromkeys([*kept[field], *values]))}
+    open_now = {field for field in ("architecture", "reasoning") if signals.reading.has(f"welcome_{field}")}
+    return {name: value for name, value in kept.items() if name not in open_now}
 
 
 def _without(kept: dict[str, Any], field: str, denied: tuple[str, ...]) -> dict[str, Any]:
@@ -88,12 +116,12 @@ def _without(kept: dict[str, Any], field: str, denied: tuple[str, ...]) -> dict[
 
 def _combined(kept: Mapping[str, Any], signals: Signals, stated: Mapping[str, Any]) -> dict[str, Any]:
     """ "Also Japanese" adds to a list, "what about Japanese" replaces it."""
-    if not signals.reading.has("add"):
+    if not signals.reading.has_any("add", "given_up"):
         return dict(stated)
     return {
         field: tuple(dict.fromkeys([*kept[field], *value])) if field in _LISTS and field in kept else value
         for field, value in stated.items()
-        if field != "task" or field not in kept
+        if field != "task" or field not in kept or not signals.reading.has("add")
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus
 
 _MOST_DEVICES = 4096
+_USUAL_GIB = frozenset({12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 141, 192})
 _OWNER_REACH = 8
 
 
@@ -36,6 +37,7 @@ class _Scene:
 
 def read_hardware(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
     """`gpus` and `max_memory_gib`, as far as they are stated."""
+    quantities = [replace(q, unit="gib") if _is_size_of_device(reading, q) else q for q in quantities]
     memories = [q for q in quantities if _is_usable_memory(reading, q)]
     scene = _Scene(reading, quantities, _video_memory_first(reading, memories))
     devices = [_device(scene, match) for match in _device_matches(scene)]
@@ -96,7 +98,8 @@ def _device(scene: _Scene, match: Match) -> _Device:
         count = _count_after(scene, match.end)
     if count is None and memory is not None and memory.start >= match.end:
         count = _count_after(scene, memory.end)
-    count = _count_in_all(scene) if count is None else max(count - _lost(scene), 1)
+    in_all = _count_in_all(scene)
+    count = in_all if in_all is not None or count is None else max(count - _lost(scene), 1)
     known = _fact(match.value, "memory_gib")
     memory_gib = _gib(memory) if memory else known
     if memory and _is_total(scene, memory):
@@ -155,15 +158,28 @@ def _count_before(scene: _Scene, position: int) -> int | None:
 
 
 def _count_in_all(scene: _Scene) -> int | None:
-    """ "昇腾 910B，一共 16 张": the number stands apart, with a word for the whole."""
-    for quantity in scene.quantities:
-        if (
-            quantity.unit == "gpu"
-            and _is_count(quantity)
-            and scene.reading.before(quantity.start, "total", 0)
-        ):
+    """ "昇腾 910B，一共 16 张", "so two now": the number stands apart, with a word for the whole."""
+    for quantity in reversed(scene.quantities):
+        if _is_count(quantity) and is_tally(scene.reading, quantity):
             return int(quantity.value)
     return None
+
+
+def is_tally(reading: Reading, quantity: Quantity) -> bool:
+    """A number of cards said to be all that there are."""
+    if quantity.unit == "gpu" and reading.before(quantity.start, "total", 0):
+        return True
+    behind = reading.after(quantity.end, "total", 0) or reading.after(quantity.end, "tally", 0)
+    ahead = reading.before(quantity.start, "tally", 0)
+    follows = reading.tokens[quantity.end : quantity.end + 1]
+    ends = not follows or follows[0].text in words("text", "clause_ends")
+    is_ahead = ahead is not None and (quantity.unit == "gpu" or ends)
+    return is_ahead or (behind is not None and not _is_after_memory(reading, quantity))
+
+
+def _is_after_memory(reading: Reading, quantity: Quantity) -> bool:
+    """The 2 of "4090 2 in total" counts; a number that a memory size follows belongs to it."""
+    return reading.after(quantity.end, "memory_word", 1) is not None
 
 
 def _machines(scene: _Scene, position: int) -> int:
@@ -178,7 +194,7 @@ def _count_after(scene: _Scene, position: int) -> int | None:
     """The number of devices after one: "A100 x2", "4090 两张"."""
     for quantity in scene.quantities:
         if _is_count(quantity) and quantity.start >= position and _linked(scene, position, quantity.start):
-            has_mark = scene.reading.gap(position, quantity.start).endswith(("x", "×", "*"))
+            has_mark = scene.reading.gap(position, quantity.start).endswith(("x", "×", "*", "乘"))
             return int(quantity.value) if has_mark or quantity.unit == "gpu" else None
     return None
 
@@ -193,6 +209,15 @@ def _linked(scene: _Scene, start: int, end: int) -> bool:
     return start <= end <= start + 4 and all(
         token.text in words("text", "hardware_links") for token in between
     )
+
+
+def _is_size_of_device(reading: Reading, quantity: Quantity) -> bool:
+    """ "A100 80", "V100-32": a usual memory size right behind the name, without its unit."""
+    device = next((m for m in reading.all("gpu") if 0 <= quantity.start - m.end <= 1), None)
+    if device is None or quantity.unit is not None or quantity.scale is not None:
+        return False
+    known, gap = _fact(device.value, "memory_gib"), reading.gap(device.end, quantity.start)
+    return gap in ("", "-") and quantity.value in _USUAL_GIB and known is not None and quantity.value >= known
 
 
 def _is_usable_memory(reading: Reading, quantity: Quantity) -> bool:

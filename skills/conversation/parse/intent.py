@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from skills.conversation.parse.asked import asks_of_the_past, fact_matches, opens_question, recalled
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.periods import names_period
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.signals import Signals
@@ -96,6 +97,11 @@ def _continues_job(s: Signals) -> bool:
     return has_order or r.has("jobs_cue", "status") or len(r.all("jobs_cue", "soft")) >= 2
 
 
+def _is_restart(s: Signals) -> bool:
+    """ "Reset everything": nothing but the wish to begin anew."""
+    return s.reading.has("reset") and not s.fields and not s.names_models and s.asks_choice is None
+
+
 def _is_help(s: Signals) -> bool:
     stated = set(s.fields) - ({"task"} if s.statement.task_is_hinted else set())
     if stated or s.names_models or s.asks_choice is not None or s.reading.has("explain_result"):
@@ -132,7 +138,7 @@ def _is_act(s: Signals, verb: Match) -> bool:
     """An order to evaluate or tune, with something to do it to."""
     if s.reading.is_negated(verb.start) or _is_asked_about(s, verb):
         return False
-    if s.statement.dataset is None and not _is_for_now(s, verb):
+    if not _has_its_data(s, verb) or not (s.statement.dataset or _is_for_now(s, verb)):
         return False
     choice = s.asks_choice
     is_ordered = s.starts_clause(verb.start) or s.order_before(verb.start) is not None
@@ -143,6 +149,12 @@ def _is_act(s: Signals, verb: Match) -> bool:
     if s.reading.gap(verb.start, verb.end) in _WEAK_VERBS and s.statement.dataset is None:
         return False
     return is_ordered and (s.statement.dataset is not None or not ("task" in s.fields or _has_limits(s)))
+
+
+def _has_its_data(s: Signals, verb: Match) -> bool:
+    """ "Check it on tickets" is an evaluation, "check it" is none."""
+    is_trying = s.reading.gap(verb.start, verb.end) in words("intents", "trying")
+    return not is_trying or s.statement.dataset is not None or s.reading.has("own_data")
 
 
 def _is_for_now(s: Signals, verb: Match) -> bool:
@@ -204,6 +216,8 @@ def _asks_for_facts(s: Signals) -> bool:
         return False
     if r.has_any("what_if", "refine", "add", "why") or s.takes_back or _orders_job(s, found):
         return False
+    if _wonders_at_rank(s):
+        return False
     if r.has("compare") and all(m.value in _COMPARED and m.category != "names" for m in found):
         return False
     is_plain = not _has_limits(s) and "task" not in s.fields
@@ -222,6 +236,8 @@ def _asks_reasons(s: Signals) -> bool:
     is_about_answer = s.names_models or s.points_back or bool(s.statement.rejected)
     if r.has("explain_result") and (s.previous is not None or s.shown):
         return True
+    if _wonders_at_rank(s):
+        return True
     if r.has("why"):
         is_short = s.n_words <= _SHORT + 1
         addresses_us = any(token.text in ("you", "your", "你", "您") for token in r.tokens)
@@ -234,7 +250,16 @@ def _asks_reasons(s: Signals) -> bool:
         and s.statement.names_rank
     ):
         return True
-    return s.names_models and bool(s.shown) and _says_what_about(s) and not s.fields
+    is_about_some = s.names_models and bool(s.shown) and not s.statement.ranks
+    return is_about_some and _says_what_about(s) and not s.fields
+
+
+def _wonders_at_rank(s: Signals) -> bool:
+    """ "第三个怎么排这么靠后", "how did the second end up so low"."""
+    r = s.reading
+    is_about_one = s.names_models or s.statement.names_rank
+    asks_how = r.has("how") or any(r.gap(cue.start, cue.end).startswith("how") for cue in r.all("jobs_cue"))
+    return is_about_one and asks_how and r.has("rank_wonder") and not r.has("model_noun")
 
 
 def _says_what_about(s: Signals) -> bool:
@@ -244,6 +269,8 @@ def _says_what_about(s: Signals) -> bool:
 
 def _is_comparison(s: Signals) -> bool:
     r = s.reading
+    if _narrows_choice(s):
+        return False
     subjects = len(s.statement.mentions) + len(s.statement.ranks)
     if s.statement.names_rank and not s.statement.ranks:
         subjects += 1
@@ -259,7 +286,14 @@ def _is_comparison(s: Signals) -> bool:
     is_alternative = not links.isdisjoint({"or", "than", "还 是", "或", "比"})
     is_choice = not s.asks_knowledge or r.has_any("which", "choose")
     names_several = len(s.statement.mentions) >= 2 and is_choice
-    return subjects >= 2 and (is_alternative or names_several) and not r.has("how_much")
+    is_amount = r.has("how_much") and len(s.statement.ranks) < 2
+    return subjects >= 2 and (is_alternative or names_several) and not is_amount
+
+
+def _narrows_choice(s: Signals) -> bool:
+    """ "The candidates are phi-4 and Qwen3-8B, for QA on a T4": a choice, among few."""
+    is_choice = s.reading.has("choose") or ("task" in s.fields and _has_limits(s))
+    return is_choice and s.reading.has("narrows") and not s.reading.has("compare")
 
 
 def _measures_against(s: Signals) -> bool:
@@ -277,9 +311,24 @@ def _measures_against(s: Signals) -> bool:
 def _is_off_topic(s: Signals) -> bool:
     """Something else altogether, or work for a chat bot rather than a choice of one."""
     r = s.reading
-    if r.has("chore") and not (r.has("model_noun") or s.names_models) and not _has_limits(s):
+    if _is_chore(s) and not (r.has("model_noun") or s.names_models) and not _has_limits(s):
         return True
-    return r.has("off_topic") and not s.is_ours
+    return r.has("off_topic") and not s.is_ours and not _is_work_for_a_model(s)
+
+
+def _is_work_for_a_model(s: Signals) -> bool:
+    """ "A bot that books flights": a topic that is not ours, and a model wanted for it."""
+    is_wanted = s.asks_choice is not None or len(s.fields) > 1 or s.reading.has("task_hint")
+    return "task" in s.fields and is_wanted
+
+
+def _is_chore(s: Signals) -> bool:
+    """Work for a chat bot, ordered: "write code for me", not "something to write code with"."""
+    r = s.reading
+    return any(
+        r.tokens[chore.start].is_han or s.starts_clause(chore.start) or s.order_before(chore.start)
+        for chore in r.all("chore")
+    )
 
 
 def _has_limits(s: Signals) -> bool:
@@ -293,6 +342,8 @@ def _is_knowledge(s: Signals) -> bool:
         return False
     if asks_whether_some_model_does(s):
         return False
+    if _asks_how_to_choose(s):
+        return False
     wants_how = s.reading.has("how") and not s.reading.has_any("evaluate", "finetune", "how_much", "define")
     if wants_how and "task" in s.fields and _has_limits(s) and not s.names_models:
         return False
@@ -300,8 +351,14 @@ def _is_knowledge(s: Signals) -> bool:
         s.points_back and (bool(s.fields) or s.reading.has("field_word"))
     )
     is_about_licences = set(s.fields) == {"licences"} and (s.is_question or s.reading.has("define"))
-    is_about_work = "task" in s.fields and s.reading.has_any("define", "how")
+    asks_how_much = s.reading.has("how_much") and s.reading.has("finetune")
+    is_about_work = "task" in s.fields and (s.reading.has_any("define", "how") or asks_how_much)
     return s.is_ours or is_about_shown or is_about_work or is_about_licences
+
+
+def _asks_how_to_choose(s: Signals) -> bool:
+    """ "本地跑翻译，咋选": how to choose, of what one has said what it is for."""
+    return s.reading.has("how_to_choose") and "task" in s.fields and len(s.fields) > 1
 
 
 def asks_whether_some_model_does(s: Signals) -> bool:
@@ -380,6 +437,7 @@ _RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
     ("answer", _asks_what_was_measured),
     ("jobs", _is_about_jobs),
     ("help", _is_help),
+    ("clarify", _is_restart),
     ("answer", _asks_for_facts),
     ("finetune", _starts_tuning),
     ("evaluate", _starts_evaluation),

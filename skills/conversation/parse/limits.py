@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from skills.conversation.parse.lexicon import load, words
@@ -16,6 +17,7 @@ _MOST_UNASKED_TOKENS = 2_100_000
 """More is a volume, unless context is spoken of."""
 _ABOUT_FRAC = 0.15
 """A "7B model" is one of 6 to 8 billion."""
+_MOVED_WITHIN = 5
 _BILLION = 1e9
 _BILLION_SCALES = frozenset({"b", "bn", "billion", "亿"})
 _OTHER_SCALES = frozenset({"m", "million", "t", "trillion", "万", "mn"})
@@ -79,6 +81,7 @@ def _counts_things(reading: Reading, quantity: Quantity) -> bool:
 def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
     """`min_params_b` and `max_params_b`."""
     sizes = [q for q in quantities if not q.is_negated and is_param_count(reading, q)]
+    sizes = [replace(q, bound="max") if _is_new_limit(reading, q) else q for q in sizes]
     bounded = [q for q in sizes if q.bound in ("min", "max")]
     sizes = bounded or sizes
     lows = [_low(q) for q in sizes if q.bound != "max"]
@@ -89,6 +92,15 @@ def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any
     if highs:
         fields["max_params_b"] = round(max(highs), 3)
     return fields
+
+
+def _is_new_limit(reading: Reading, quantity: Quantity) -> bool:
+    """ "Relax it to 32B", "放宽到 32B": how far the limit is moved, not a size to be near to."""
+    before = reading.tokens[quantity.start - 1].text if quantity.start else ""
+    if quantity.bound != "exact" or before not in words("text", "towards"):
+        return False
+    moves = ("relax", "direction", "moves")
+    return any(reading.before(quantity.start - 1, category, _MOVED_WITHIN) for category in moves)
 
 
 def is_param_count(reading: Reading, quantity: Quantity) -> bool:

@@ -68,7 +68,9 @@ def _is_listed(reading: Reading, start: int, end: int) -> bool:
 
 def _origins(reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Countries wanted and not wanted. "Foreign" is everywhere but at home."""
-    wanted, excluded = list(reading.values("origin")), list(reading.denied("origin"))
+    denied = {match.value for match in reading.all("origin") if _is_of_none(reading, match)}
+    wanted = [country for country in reading.values("origin") if country not in denied]
+    excluded = list(dict.fromkeys([*reading.denied("origin"), *denied]))
     excluded += [
         country
         for country in (*reading.denied("demonym"), *reading.values("not_from"))
@@ -82,6 +84,11 @@ def _origins(reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
             here.remove("foreign")
             there.extend([home] if home and home not in there else [])
     return tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(excluded))
+
+
+def _is_of_none(reading: Reading, origin: Match) -> bool:
+    """ "Nothing from the US": its words reach into those for the place."""
+    return any(lead.start < origin.start <= lead.end for lead in reading.all("place_lead", "none"))
 
 
 def maker_positions(reading: Reading) -> frozenset[int]:

@@ -83,8 +83,17 @@ def _is_bare_sum(reading: Reading, quantity: Quantity) -> bool:
 
 
 def _follows_budget(reading: Reading, quantity: Quantity) -> bool:
-    word = reading.before(quantity.start, "budget_word", 4)
-    return word is not None and reading.gap(word.start, word.end) in ("budget", "预 算")
+    """ "Budget 500", "年预算十万", "10k a year budget"."""
+    word = reading.before(quantity.start, "budget_word", 4) or _budget_after(reading, quantity)
+    if word is not None and reading.gap(word.start, word.end) in ("budget", "预 算"):
+        return True
+    period = reading.before(quantity.start, "period", 2)
+    return period is not None and reading.gap(period.start, period.end).endswith("预 算")
+
+
+def _budget_after(reading: Reading, quantity: Quantity) -> Match | None:
+    period = reading.at(quantity.end, "period")
+    return reading.after(period.end if period else quantity.end, "budget_word", 0)
 
 
 @dataclass(frozen=True, slots=True)

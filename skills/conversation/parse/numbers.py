@@ -83,6 +83,8 @@ def _english(tokens: Sequence[Token], start: int) -> Number | None:
     if word in ("a", "an"):
         return _after_article(tokens, start) if following else None
     value = _value("number_words", word)
+    if word == "quarter" and (_value("scale_words", following) is None or len(following) < 3):
+        return None
     if value is None:
         return Number(1.0, start, start) if len(word) > 2 and _value("scale_words", word) else None
     if following in ("of", "a", "an") and word in ("couple", "pair", "half", "dozen"):
@@ -92,7 +94,7 @@ def _english(tokens: Sequence[Token], start: int) -> Number | None:
 
 def _after_article(tokens: Sequence[Token], start: int) -> Number | None:
     following = tokens[start + 1].text
-    if following in ("couple", "pair", "dozen"):
+    if following in ("couple", "pair", "dozen", "quarter"):
         group = _english(tokens, start + 1)
         return Number(group.value, start, group.end) if group else None
     if following in load("units")["counted_by_article"]:

@@ -143,8 +143,7 @@ def phrasebook_of(name: str) -> Phrasebook:
 def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Phrases are under `phrases: {category: {value: [phrase, ...]}}`, accelerators in a list of their own."""
     for accelerator in content.get("accelerators", ()):
-        for alias in accelerator["aliases"]:
-            yield "gpu", accelerator["name"], alias
+        yield from (("gpu", accelerator["name"], alias) for alias in _with_plurals(accelerator["aliases"]))
     for (a, source), (b, target) in permutations(content.get("one_char_names", {}).items(), 2):
         for pattern in content["pairs"]:
             phrase = pattern.format(a=a, b=b)
@@ -157,6 +156,14 @@ def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
                 if not isinstance(phrase, str):
                     raise TypeError(f"{phrase!r} in {category}.{value} of the lexicon needs quotes")
                 yield category, str(value), phrase
+
+
+def _with_plurals(aliases: Iterable[str]) -> Iterator[str]:
+    """ "DGX Sparks": a name that ends in a word has a plural; one in digits is cut before its "s" anyway."""
+    for alias in aliases:
+        yield alias
+        if alias.isascii() and alias.rpartition(" ")[2].isalpha():
+            yield alias + "s"
 
 
 def _outermost(matches: Iterable[Match]) -> Iterator[Match]:

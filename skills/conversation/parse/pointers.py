@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from skills.conversation.parse.lexicon import words
+from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.numbers import number_at
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
@@ -40,7 +40,12 @@ def has_rank(reading: Reading) -> bool:
 
 
 def _rank_matches(reading: Reading) -> Iterator[Match]:
-    found = [*reading.all("ordinal"), *reading.all("leading"), *_listed_numbers(reading)]
+    found = [
+        *reading.all("ordinal"),
+        *reading.all("leading"),
+        *_listed_numbers(reading),
+        *_listed_words(reading),
+    ]
     for match in sorted(found, key=lambda m: m.start):
         if match.category == "ordinal" or _count_after(reading, match) is not None:
             yield match
@@ -55,15 +60,29 @@ def _listed_numbers(reading: Reading) -> Iterator[Match]:
                 yield Match("ordinal", tokens[position].text, position, position + 1)
 
 
+def _listed_words(reading: Reading) -> Iterator[Match]:
+    """ "The first and second", "first or third": of two in a list the nouns are left out."""
+    names, tokens = load("references")["bare_ordinals"], reading.tokens
+    taken = {at for match in reading.all("ordinal") for at in range(match.start, match.end)}
+    for at in range(len(tokens) - 2):
+        if tokens[at + 1].text not in words("text", "list_joints"):
+            continue
+        other = at + 3 if tokens[at + 2].text == "the" and at + 3 < len(tokens) else at + 2
+        if tokens[at].text in names and tokens[other].text in names:
+            for position in {at, other} - taken:
+                yield Match("ordinal", str(names[tokens[position].text]), position, position + 1)
+
+
 def _is_rank(reading: Reading, at: int) -> bool:
     """A number from 1 to 5 that counts nothing and belongs to no name."""
     token = reading.tokens[at]
-    is_small = token.text.isdigit() and 1 <= int(token.text) <= _LAST_RANK and not token.joined
+    if token.joined or not token.text.isdigit() or not 1 <= int(token.text) <= _LAST_RANK:
+        return False
     owners = ("unit", "scale", "currency_after")
     following = reading.tokens[at + 1].text if at + 1 < len(reading.tokens) else ""
     is_counting = any(reading.at(at + 1, category) for category in owners) or following in (".", "b", "k")
     is_owned = any(match.covers(at) for match in reading.matches if match.category != "ordinal")
-    return is_small and not is_counting and not is_owned
+    return not is_counting and not is_owned
 
 
 def _ranks(reading: Reading, match: Match, shown: int) -> range:

@@ -96,11 +96,16 @@ def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]
     if currency is not None:
         repeats = after is not None and after.category == "currency_after"
         return currency.value, True, currency.start, after.end if after and repeats else number.end
-    if after is None:
+    if after is None or _is_class_of_size(reading, number, after):
         return None, False, number.start, number.end
     if after.category == "currency_after" and _counts_cards(reading, after):
         return "gpu", False, number.start, after.end
     return after.value, after.category == "currency_after", number.start, after.end
+
+
+def _is_class_of_size(reading: Reading, number: Number, unit: Match) -> bool:
+    """ "The 30b class" is a size, "30 classes" are not."""
+    return number.scale in ("b", "bn", "billion", "亿") and reading.gap(unit.start, unit.end) == "class"
 
 
 def _counts_cards(reading: Reading, unit: Match) -> bool:

@@ -85,6 +85,8 @@ class Reading:
 
     def is_negated(self, position: int) -> bool:
         """True when a negation governs the token at `position`: one before it, or a bare one after it."""
+        if any(match.covers(position) for match in self.all("given_up")):
+            return True
         return any(
             negation.end <= position
             and self._distance(negation.end, position) <= self._reach(negation)
@@ -137,6 +139,14 @@ class Reading:
     def same_clause(self, start: int, end: int) -> bool:
         """True when no clause ends in [start, end)."""
         return not any(position in self._clause_ends for position in range(start, end))
+
+    def clause(self, start: int, end: int) -> tuple[int, int]:
+        """The clause that holds [start, end)."""
+        while start > 0 and self.same_clause(start - 1, start):
+            start -= 1
+        while end < len(self.tokens) and self.same_clause(end, end + 1):
+            end += 1
+        return start, end
 
     def gap(self, start: int, end: int) -> str:
         """The text between two positions, joined by spaces."""

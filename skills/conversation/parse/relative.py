@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from skills.conversation.parse.hardware import read_hardware
+from skills.conversation.parse.hardware import is_tally, read_hardware
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.units import GIB_PER_UNIT, usd
-from skills.conversation.request import Requirements
+from skills.conversation.request import Gpus, Requirements
 
 _REACH = 5
 _NEAR = 3
+_LOST_WITHIN = 2
 _FIELDS_OF_WORD = {
     "hardware": ("max_memory_gib",),
     "context": ("min_context_tokens",),
@@ -30,21 +31,70 @@ def read_relative(reading: Reading, quantities: Sequence[Quantity], held: Requir
     fields: dict[str, Any] = {}
     if held.gpus is not None and held.gpus.name in reading.denied("gpu"):
         fields |= _replaced(reading, quantities, held.gpus.count)
-    if reading.stated("one_more") and held.gpus is not None:
-        fields |= _cards(held, (held.gpus.count + 1) / held.gpus.count)
+    if held.gpus is not None and (count := _new_count(reading, quantities, held.gpus)):
+        fields |= _cards(held, count / held.gpus.count)
     for match, factor in [*_factors(reading), *_percentages(reading, quantities)]:
         fields |= _scaled(reading, match, factor, held)
     return fields | _shifted(reading, quantities, held)
 
 
 def _replaced(reading: Reading, quantities: Sequence[Quantity], count: int) -> dict[str, Any]:
-    """ "Not 4090s, they're 3090s": as many as before of another kind."""
+    """ "Not 4090s, they're 3090s": as many as before of another kind, unless it says how many."""
     stated = read_hardware(reading, quantities)
     gpus = stated.get("gpus")
-    if gpus is None or gpus.count != 1:
+    if gpus is None or gpus.count != 1 or _says_one(reading, quantities, gpus):
         return {}
     memory = {"max_memory_gib": count * gpus.memory_gib} if gpus.memory_gib else {}
     return {"gpus": gpus.model_copy(update={"count": count}), **memory}
+
+
+def _new_count(reading: Reading, quantities: Sequence[Quantity], gpus: Gpus) -> int:
+    """How many cards there are now, where the turn counts from those that there were; 0 where it does not."""
+    in_all = [int(q.value) for q in quantities if is_tally(reading, q) and q.scale is None]
+    if in_all:
+        is_of_cards = reading.has("gpu_word") or any(q.unit == "gpu" for q in quantities)
+        return in_all[-1] if is_of_cards and not reading.has("gpu") else 0
+    gained = _gained(reading, quantities, gpus)
+    return gpus.count + gained if gained else 0
+
+
+def _gained(reading: Reading, quantities: Sequence[Quantity], gpus: Gpus) -> int:
+    """Cards more than before, or fewer: "a second L40S", "又借到两张", "we lost one of them"."""
+    if reading.stated("one_more"):
+        return 1
+    for quantity in quantities:
+        if not _counts_theirs(reading, quantity, gpus):
+            continue
+        if reading.before(quantity.start, "lost", _LOST_WITHIN) or reading.after(
+            quantity.end, "lost", _REACH
+        ):
+            return -int(quantity.value) if not reading.after(quantity.end, "gpu", 0) else 0
+        if reading.before(quantity.start, "gained", _NEAR) or reading.after(quantity.end, "gained", 0):
+            return int(quantity.value)
+    named = [
+        m for m in reading.stated("gpu") if m.value == gpus.name and reading.before(m.start, "another", 1)
+    ]
+    return len(named[:1])
+
+
+def _counts_theirs(reading: Reading, quantity: Quantity, gpus: Gpus) -> bool:
+    """A whole number of cards, of the kind that they have where it is named."""
+    if quantity.value != int(quantity.value) or quantity.scale is not None or quantity.is_money:
+        return False
+    named = reading.after(quantity.end, "gpu", _NEAR)
+    is_theirs = named is not None and named.value == gpus.name
+    return is_theirs or (quantity.unit == "gpu" and named is None)
+
+
+def _says_one(reading: Reading, quantities: Sequence[Quantity], gpus: Gpus) -> bool:
+    """ "For an A6000", "换成一张 H100"."""
+    for match in reading.stated("gpu"):
+        is_counted = any(q.end <= match.start <= q.end + _NEAR and q.value == 1 for q in quantities)
+        if match.value == gpus.name and (
+            is_counted or reading.gap(match.start - 1, match.start) in ("a", "an")
+        ):
+            return True
+    return False
 
 
 def _factors(reading: Reading) -> Iterator[tuple[Match, float]]:
@@ -105,6 +155,16 @@ def _shifted(reading: Reading, quantities: Sequence[Quantity], held: Requirement
         after = before - amount if "less" in way.value else before + amount
         if after > 0:
             return {field: _rounded(field, after)}
+    return _restated(reading, quantities, held)
+
+
+def _restated(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
+    """ "Make that 700 a month": of a thread with a budget, in dollars."""
+    for quantity in quantities:
+        is_bare = quantity.unit is None and quantity.scale in (None, "k") and not quantity.is_negated
+        period = reading.at(quantity.end, "period")
+        if is_bare and held.budget_usd_per_month and period is not None and period.value == "month":
+            return {"budget_usd_per_month": quantity.value}
     return {}
 
 

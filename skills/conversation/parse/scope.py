@@ -25,13 +25,20 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "task": ("task",),
     "reasoning": ("reasoning",),
     "origins": ("origins", "excluded_origins"),
+    "architecture": ("architecture",),
+    "pace": ("max_latency_s", "max_first_token_s", "min_tokens_per_s"),
+    "quality": (),
 }
+_PRIORITIES_OF = {"pace": "speed", "quality": "quality", "money": "cost"}
+"""What is prized by those to whom it does matter."""
 _KIND_OF_UNIT = {
     "gib": "hardware",
     "gpu": "hardware",
     "token": "context",
     "char": "context",
     "page": "context",
+    "second": "pace",
+    "ms": "pace",
 }
 _KIND_OF_TRAIT = {
     "origin": "origins",
@@ -50,19 +57,30 @@ _CLOSE = 1
 _TOWARDS = frozenset({"到", "至", "成", "to", "为"})
 """放宽到 24G: a new limit, not none."""
 _ADJECTIVES = frozenset({"any", "whatever", "任 意", "任 何"})
-_TRAITS = frozenset({"finetune", "hosting", "quantization", "modalities", "priority", "task", "reasoning"})
+_TRAITS = frozenset(
+    {"finetune", "hosting", "quantization", "modalities", "priority", "task", "reasoning", "architecture"}
+    | {"pace", "quality"}
+)
 """Fields whose words also say what is wanted: "any open-source model", "no fine-tuning" relax nothing."""
 
 
 def relaxed_fields(reading: Reading) -> frozenset[str]:
     """Fields of Requirements that the turn says do not matter any more."""
-    named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
-    kinds = {match.value for match in named} | set(_not_needed(reading))
-    relaxed = {field for kind in kinds for field in FIELDS_OF[kind]}
+    relaxed = {field for kind in _relaxed_kinds(reading) for field in FIELDS_OF[kind]}
     languages = reading.stated("language")
     if languages and all(is_forgotten(reading, match) for match in languages):
         relaxed.add("languages")
     return frozenset(relaxed)
+
+
+def lifted_priorities(reading: Reading) -> frozenset[str]:
+    """Priorities that are none any more, because what they prize does not matter: "速度无所谓"."""
+    return frozenset(_PRIORITIES_OF[kind] for kind in _relaxed_kinds(reading) if kind in _PRIORITIES_OF)
+
+
+def _relaxed_kinds(reading: Reading) -> set[str]:
+    named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
+    return {match.value for match in named} | set(_not_needed(reading))
 
 
 def is_forgotten(reading: Reading, match: Match) -> bool:
@@ -94,16 +112,44 @@ def _not_needed(reading: Reading) -> Iterator[str]:
 def _is_relaxed(reading: Reading, word: Match) -> bool:
     before = reading.before(word.start, "relax", _REACH)
     after = reading.after(word.end, "relax", _REACH)
+    if _is_afterthought(reading, word):
+        return True
     return any(relax is not None and _governs(reading, relax, word) for relax in (before, after))
+
+
+def _is_afterthought(reading: Reading, word: Match) -> bool:
+    """ "Dense or MoE, I no longer care": a clause of its own that takes back the one before it."""
+    start, end = reading.clause(word.start, word.end)
+    if any(token.is_number for token in reading.tokens[start:end]):
+        return False
+    for relax in reading.all("relax"):
+        is_next = end < relax.start <= end + _NEAR and reading.same_clause(end + 1, relax.start)
+        _, last = reading.clause(relax.start, relax.end)
+        if is_next and last - relax.end <= _CLOSE and not _is_plain(reading, relax):
+            return not reading.is_negated(relax.start)
+    return False
+
+
+def _is_plain(reading: Reading, relax: Match) -> bool:
+    """A plain "no", or "any": they reach one word only."""
+    is_negation = any(match.start == relax.start for match in reading.all("negation"))
+    return is_negation or reading.gap(relax.start, relax.end) in _ADJECTIVES
+
+
+def _is_limit(reading: Reading, word: Match) -> bool:
+    """ "The latency limit", "速度要求": what is taken back, not what is wanted."""
+    last = reading.tokens[word.end - 1].text
+    is_inside = any(last == said.split()[-1] for said in words("text", "limits"))
+    return is_inside or reading.after(word.end, "limit_word", 0) is not None
 
 
 def _governs(reading: Reading, relax: Match, word: Match) -> bool:
     """A plain "no" or "without" reaches one word only, and says nothing about what should be done ("no tuning")."""
     if relax.end < len(reading.tokens) and reading.tokens[relax.end].text in _TOWARDS:
         return False
-    is_plain_negation = any(match.start == relax.start for match in reading.all("negation"))
-    if is_plain_negation or reading.gap(relax.start, relax.end) in _ADJECTIVES:
-        return 0 <= word.start - relax.end <= _CLOSE and word.value not in _TRAITS
+    if _is_plain(reading, relax):
+        is_trait = word.value in _TRAITS and not _is_limit(reading, word)
+        return 0 <= word.start - relax.end <= _CLOSE and not is_trait
     start, end = min(relax.end, word.end), max(relax.start, word.start)
     others = {m.value for m in reading.all("field_word") if start <= m.start < end} - {word.value}
     is_list = " and " in f" {reading.gap(start, end)} " or "和" in reading.gap(start, end)

@@ -29,6 +29,7 @@ _STRONG_FIELDS = frozenset(
     }
 )
 _DENIABLE = ("language", "licence", "modality", "hosting", "priority", "task")
+_WELCOMES = ("welcome_origins", "welcome_vendors", "welcome_architecture", "welcome_reasoning")
 _TECHNIQUES = frozenset({"finetune", "quantization"})
 
 
@@ -78,15 +79,22 @@ class Signals:
 
     @cached_property
     def takes_back(self) -> bool:
-        """Something is named in order not to have it."""
+        """Something is named in order not to have it, or not to mind it any more."""
         denied = (self.reading.denied(category) for category in _DENIABLE)
-        return bool(self.statement.rejected) or any(denied)
+        is_lifted = bool(self.statement.lifted) or self.reading.has_any(*_WELCOMES)
+        return bool(self.statement.rejected) or any(denied) or is_lifted
+
+    @cached_property
+    def names_kind_of_model(self) -> bool:
+        """ "A reasoning model": how it should work, which is its task only where no other is known."""
+        return "task" in self.reading.values("thinking") and self.fields.get("task") == "reasoning"
 
     @cached_property
     def is_question(self) -> bool:
         """Ends with a question mark or a question particle."""
         tail = "".join(token.text for token in self.reading.tokens[-2:])
-        return tail.endswith(("?", "吗", "呢", "么")) or "吗" in tail
+        is_tag = self.reading.tokens[-1:] and self.reading.tokens[-1].text in words("text", "question_tags")
+        return tail.endswith(("?", "吗", "呢", "么")) or "吗" in tail or bool(is_tag)
 
     @cached_property
     def names_models(self) -> bool:
@@ -131,7 +139,7 @@ class Signals:
         reading = self.reading
         if reading.has_any("define", "how", "how_much", "why"):
             return True
-        if self.weighs_techniques and self.is_question:
+        if self.weighs_techniques and (self.is_question or self.reading.text.language == "zh"):
             return True
         if self.yes_no is not None or self._asks_for_other_things:
             return True

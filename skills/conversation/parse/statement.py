@@ -23,7 +23,7 @@ from skills.conversation.parse.pointers import (
 )
 from skills.conversation.parse.quantities import Quantity, find_quantities
 from skills.conversation.parse.reading import Reading
-from skills.conversation.parse.scope import relaxed_amounts, relaxed_fields
+from skills.conversation.parse.scope import lifted_priorities, relaxed_amounts, relaxed_fields
 from skills.conversation.parse.wishes import read_quantizations, read_wishes
 from skills.conversation.request import Conflict
 
@@ -54,6 +54,8 @@ class Statement:
     rows: int | None
     quantizations: tuple[Quantization, ...]
     relaxed: frozenset[str]
+    lifted: frozenset[str]
+    """Priorities that are none any more."""
     quantities: tuple[Quantity, ...]
     conflicts: tuple[Conflict, ...]
 
@@ -80,9 +82,10 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
     rejected = tuple(m for m in named if reading.is_negated(spans[m][0]))
     mentions = tuple(mention for mention in named if mention not in rejected)
     found = clashes(reading, quantities)
+    fields = _fields(reading, quantities, relaxed, found)
     return Statement(
         reading=reading,
-        fields=_fields(reading, quantities, relaxed, found),
+        fields=fields,
         mentions=mentions,
         topics=tuple(m for m in mentions if not _is_yardstick(reading, spans[m])),
         rejected=rejected,
@@ -90,10 +93,11 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
         names_rank=has_rank(reading),
         dataset=file[0] if file else named_sample(reading, is_certain=False),
         job_id=read_job(reading),
-        task_is_hinted=not reading.stated("task"),
+        task_is_hinted=not reading.stated("task") or _is_kind_of_model(fields),
         rows=read_rows(quantities),
         quantizations=read_quantizations(reading),
         relaxed=relaxed,
+        lifted=lifted_priorities(reading),
         quantities=quantities,
         conflicts=tuple(clash.conflict for clash in found),
     )
@@ -126,6 +130,11 @@ def _fields(
         fields |= clash.fields
     kept = {field for field in fields if field not in relaxed or field.startswith("excluded_")}
     return {field: value for field, value in fields.items() if field in kept}
+
+
+def _is_kind_of_model(fields: dict[str, Any]) -> bool:
+    """ "Reasoning models only" says how the model should work; what it is for, only if nothing else does."""
+    return fields.get("task") == "reasoning" and fields.get("reasoning") is True
 
 
 def _alpha(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, float]:

@@ -36,13 +36,13 @@ def read_wishes(reading: Reading) -> dict[str, Any]:
 
 
 def read_task(reading: Reading) -> str | None:
-    """The heaviest task named, the first among equals; else what a hint suggests."""
+    """The heaviest task named, the first among equals; else what a hint or a kind of model suggests."""
     weights = load("tasks")["task_weight"]
     for category in ("task", "task_hint"):
         named = reading.stated(category)
         if named:
             return max(named, key=lambda match: (weights[match.value], -match.start)).value
-    return None
+    return "reasoning" if any(match.value == "task" for match in _wanted(reading, "thinking")) else None
 
 
 def read_languages(reading: Reading) -> tuple[str, ...] | None:
@@ -57,13 +57,20 @@ def read_languages(reading: Reading) -> tuple[str, ...] | None:
 
 
 def _code_pairs(reading: Reading) -> Iterator[tuple[int, str]]:
-    """Languages in short forms: "en->fr", "DE/EN", "中英日韩"."""
+    """Languages in short forms: "en->fr", "DE/EN", "中英日韩", "英译波兰语"."""
     codes, tokens = _language_codes(), reading.tokens
+    short = load("languages")["one_char_names"]
     for at in range(len(tokens) - 2):
         if tokens[at].text in codes:
             for target in (at + 2, at + 3):
                 if target < len(tokens) and tokens[target].text in codes and _is_arrow(reading, at, target):
                     yield from ((at, tokens[at].text), (target, tokens[target].text))
+        if (
+            tokens[at].text in short
+            and tokens[at + 1].text in ("译", "翻")
+            and reading.at(at + 2, "language")
+        ):
+            yield at, str(short[tokens[at].text])
     yield from _runs(reading)
 
 
@@ -115,10 +122,20 @@ def _excluded_licences(reading: Reading) -> tuple[str, ...] | None:
 def _reasoning(reading: Reading) -> bool | None:
     """Whether the model should think before it answers."""
     denied = {match.value for match in reading.all("thinking") if reading.is_negated(match.start)}
-    named = {match.value for match in _wanted(reading, "thinking")}
+    wanted = _wanted(reading, "thinking")
+    named = {match.value for match in wanted}
+    if any(match.value == "task" and _is_insisted(reading, match) for match in wanted):
+        named.add("on")
     if "off" in named or denied & {"on", "task"}:
         return False
     return True if "on" in named or "off" in denied else None
+
+
+def _is_insisted(reading: Reading, match: Match) -> bool:
+    """ "Must be a reasoning model": then it is the kind that is meant, not the task."""
+    start, end = reading.clause(match.start, match.end)
+    said = f" {reading.gap(start, end)} "
+    return any(f" {phrase} " in said for phrase in words("text", "insistence"))
 
 
 def _wanted(reading: Reading, category: str) -> list[Match]:
