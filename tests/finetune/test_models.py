@@ -38,6 +38,7 @@ class Info:
     def __init__(self, *files: str, licence: str | None = None) -> None:
         self.siblings = [type("File", (), {"rfilename": name}) for name in files]
         self.card_data = {"license": licence} if licence else None
+        self.sha = "0123abc"
 
 
 @pytest.fixture(autouse=True)

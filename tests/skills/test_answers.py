@@ -119,7 +119,10 @@ def test_there_are_no_jobs_at_first(ask: Ask) -> None:
 def items(folder: Path, **correct: list[int]) -> Path:
     folder.mkdir()
     lines = [
-        json.dumps({"candidate": name, "row": row, "correct": value})
+        json.dumps(
+            {"candidate": name, "row": str(row), "label": "yes", "prediction": "yes" if value else "no"}
+            | {"correct": bool(value), "score": value, "busy_s": 0.1, "latency_s": 0.1, "tokens": 1}
+        )
         for name, values in correct.items()
         for row, value in enumerate(values)
     ]
