@@ -20,9 +20,11 @@ class NotAllowed(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may launch: the Slack user ids of the runners, or everybody when there are none."""
+    """Who may launch: the Slack user ids of the runners, or everybody when there are none. Who may let jobs go
+    first: the administrators alone."""
 
     runners: frozenset[str] = frozenset()
+    admins: frozenset[str] = frozenset()
 
     def may_launch(self, person: str) -> bool:
         """True when this person may start a job."""
@@ -31,6 +33,11 @@ class Access:
     def may_stop(self, person: str, job: Job) -> bool:
         """True for whoever started the job, and for everybody who may start one."""
         return person == job.owner or self.may_launch(person)
+
+    def require_admin(self, person: str) -> None:
+        """Raise NotAllowed unless this person may let jobs go first."""
+        if person not in self.admins:
+            raise NotAllowed(wording.NOT_AN_ADMIN)
 
     def require_launch(self, person: str) -> None:
         """Raise NotAllowed unless this person may start a job."""

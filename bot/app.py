@@ -26,7 +26,9 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
         home=home,
         catalogue=open_catalogue(home),
         knowledge=open_knowledge(settings),
-        jobs=Jobs(engine, home=home, database_url=settings.store_url, datasets=datasets),
+        jobs=Jobs(
+            engine, home=home, database_url=settings.store_url, datasets=datasets, policy=settings.policy
+        ),
         threads=Threads(engine),
         chat_model=open_chat_model(settings),
     )
@@ -67,4 +69,5 @@ def open_jobs() -> Jobs:
     configure_logging(settings)
     home = settings.folder
     home.mkdir(parents=True, exist_ok=True)
-    return Jobs(open_store(settings.store_url), home=home, database_url=settings.store_url)
+    engine = open_store(settings.store_url)
+    return Jobs(engine, home=home, database_url=settings.store_url, policy=settings.policy)

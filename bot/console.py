@@ -67,6 +67,8 @@ def guarded(output: Output, text: str | None = None) -> Iterator[Output]:
     except ShortlistError as error:
         _report(output, error.message)
         raise typer.Exit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
+    except typer.Exit:
+        raise
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough

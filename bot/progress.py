@@ -39,6 +39,8 @@ _NOBODY = NO_ENTRY | {"user_not_found", "account_inactive", "user_disabled", "ca
 
 _FILES_OWED = 2
 """`finished` of a card whose result is told and whose files are not in the thread yet."""
+_BEING_TOLD = 3
+"""`finished` of a card whose result somebody is posting."""
 _UPLOAD_TAKES = timedelta(minutes=10)
 """Whoever claimed the files longer ago than this is not at it any more."""
 
@@ -103,7 +105,7 @@ class JobCards:
 
     def tick(self, client: WebClient) -> None:
         """Bring every open card up to date. One that fails does not hold up the others."""
-        for row in self._rows(select(job_cards).where(job_cards.c.finished != 1)):
+        for row in self._rows(select(job_cards).where(job_cards.c.finished.in_((0, _FILES_OWED)))):
             try:
                 if row.finished == _FILES_OWED:
                     self._share_files(client, row, self._jobs.status(str(row.job_id)), _place(row))
@@ -111,6 +113,13 @@ class JobCards:
                     self._update(client, row)
             except Exception:
                 logger.exception("job card not updated", extra={"job_id": row.job_id})
+
+    def reopen_untold(self) -> None:
+        """Tell again what a bot was telling when it was killed. Only for the one bot of a store: another one may
+        be telling it now."""
+        with self._engine.begin() as connection:
+            being_told = job_cards.c.finished == _BEING_TOLD
+            connection.execute(update(job_cards).where(being_told).values(finished=0))
 
     def is_card(self, channel: str, ts: str) -> bool:
         """True when this message is a job card: what is written under it is meant for us."""
@@ -130,7 +139,7 @@ class JobCards:
 
     def _finish(self, client: WebClient, row: CardRow, job: Job) -> None:
         """Post the result. Whoever marks the row first does it, so that it is posted once."""
-        if not self._save(row, finished=_FILES_OWED):
+        if not self._save(row, finished=_BEING_TOLD):
             return
         place = _place(row)
         try:
@@ -145,6 +154,7 @@ class JobCards:
         except Exception:
             self._set(row, finished=0)
             raise
+        self._set(row, finished=_FILES_OWED)
         if posted["channel"] != place.channel:
             place = replace(place, channel=posted["channel"], thread_ts=None)
         self._share_files(client, row, job, place)

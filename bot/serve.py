@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
+
+from filelock import FileLock, Timeout
 
 from bot.app import build_desk, configure_logging
 from bot.settings import Settings, read_settings
@@ -21,7 +25,32 @@ def serve(*, mode: Literal["socket", "http"] | None, port: int) -> None:
     # People in Slack name files of the server, so only those in one folder may be read.
     datasets = settings.folder / "data"
     datasets.mkdir(parents=True, exist_ok=True)
-    run(settings, build_desk(settings, datasets=datasets), mode=chosen, port=port)
+    with only_bot_of(settings):
+        run(settings, build_desk(settings, datasets=datasets), mode=chosen, port=port)
+
+
+@contextmanager
+def only_bot_of(settings: Settings) -> Iterator[None]:
+    """Refuse to be the second bot of a home. Bots that share a PostgreSQL store are meant to be several."""
+    if not settings.is_alone:
+        yield
+        return
+    lock = FileLock(settings.folder / "serve.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BadSetting(
+            Bilingual(
+                f"A bot already serves {settings.folder}. Stop it first, or give this one a home of its own "
+                "(SHORTLIST_HOME). Several bots may share one PostgreSQL store (SHORTLIST_DATABASE_URL).",
+                f"已有一个机器人在使用 {settings.folder}。请先停止它，或用 SHORTLIST_HOME 给本机器人单独的目录。"
+                "多个机器人可以共用一个 PostgreSQL 库（SHORTLIST_DATABASE_URL）。",
+            )
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def require_tokens(settings: Settings, mode: Literal["socket", "http"]) -> None:

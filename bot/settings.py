@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from finetune.policy import DEVICES_PATTERN, Policy
 from index.bilingual import Bilingual, Language
 from index.errors import BadSetting
 from index.store import sqlite_url
@@ -55,6 +56,37 @@ class Settings(BaseSettings):
     runners: str = Field(
         default="", description="Slack user ids that may start jobs, separated by commas; empty: everybody."
     )
+    admins: str = Field(
+        default="",
+        description="Slack user ids that may let jobs go first, separated by commas; empty: nobody in Slack.",
+    )
+    devices: str = Field(
+        default="auto",
+        pattern=DEVICES_PATTERN,
+        description="What jobs may lease: auto, cpu, cpu:16, or GPUs with their GiB as gpu0:24,gpu1:24.",
+    )
+    lease_s: float = Field(
+        default=60.0, ge=5, description="A worker that shows no life for so long loses its jobs to others."
+    )
+    running_per_person: int | None = Field(
+        default=None, ge=1, description="Most jobs of one person that run at a time."
+    )
+    queued_per_person: int | None = Field(
+        default=None, ge=1, description="Most jobs of one person that wait at a time."
+    )
+    max_hours: float | None = Field(
+        default=None, gt=0, description="Longest running time of a job that states none."
+    )
+    job_memory_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="Main memory that one job may use; nine tenths of the machine's when unset.",
+    )
+    keep_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Logs, checkpoints and events are deleted so long after a job's end; results are kept.",
+    )
     card_interval_s: float = Field(
         default=3.0, ge=0, description="Shortest time between two edits of one job card."
     )
@@ -84,9 +116,36 @@ class Settings(BaseSettings):
         return sqlite_url(self.folder)
 
     @property
+    def is_alone(self) -> bool:
+        """True when there can be one bot only: SQLite is for one machine, and a home has one bot."""
+        return self.store_url.startswith("sqlite")
+
+    @property
+    def policy(self) -> Policy:
+        """The rules of the house for jobs."""
+        return Policy(
+            devices=self.devices,
+            lease_s=self.lease_s,
+            running_per_person=self.running_per_person,
+            queued_per_person=self.queued_per_person,
+            max_hours=self.max_hours,
+            memory_gib=self.job_memory_gib,
+            keep_days=self.keep_days,
+        )
+
+    @property
+    def admin_ids(self) -> frozenset[str]:
+        """Slack user ids that may let jobs go first."""
+        return _ids(self.admins)
+
+    @property
     def runner_ids(self) -> frozenset[str]:
         """Slack user ids that may start jobs; empty means everybody."""
-        return frozenset(part.strip() for part in self.runners.split(",") if part.strip())
+        return _ids(self.runners)
+
+
+def _ids(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
 def read_settings() -> Settings:

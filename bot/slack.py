@@ -43,7 +43,7 @@ from skills import pipeline
 from skills.conversation.answer import Answer
 from skills.conversation.request import Turn
 from skills.desk import Desk
-from skills.jobs import stops_a_job
+from skills.jobs import changes_priority, stops_a_job
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port
         signing_secret=_revealed(settings.slack_signing_secret),
         api_url=settings.slack_api_url,
     )
-    surface = surface_of(desk, Access(settings.runner_ids))
+    surface = surface_of(desk, Access(settings.runner_ids, settings.admin_ids))
     app = build_bolt_app(credentials, surface)
     poller = CardPoller(surface.cards, app.client, interval_s=settings.card_interval_s)
     with ExitStack() as running:
@@ -81,6 +81,8 @@ def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port
         else:
             running.enter_context(serve_socket(app, _revealed(settings.slack_app_token)))
             how = wording.BY_SOCKET
+        if settings.is_alone:
+            surface.cards.reopen_untold()
         poller.start()
         running.callback(poller.stop)
         if desk.jobs.list(unfinished_only=True):
@@ -111,6 +113,8 @@ def _reply(turn: Turn, *, desk: Desk, access: Access) -> Answer:
         access.require_launch(turn.person)
     if request.skill == "jobs" and request.job_id is not None and stops_a_job(request):
         access.require_stop(turn.person, desk.jobs.status(request.job_id))
+    if request.skill == "jobs" and request.job_id is not None and changes_priority(request):
+        access.require_admin(turn.person)
     return pipeline.reply(turn, desk)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.console import Output
 from finetune.jobs import Jobs
 from finetune.state import Job, JobEvent
+from skills.outlook import outlook_words
 from skills.report import event_line
 
 _STEP_FRAC = 0.1
@@ -14,6 +15,8 @@ _STEP_FRAC = 0.1
 def watch(jobs: Jobs, job_id: str, output: Output) -> Job:
     """Follow a job to its end; return it finished. Interrupting leaves it running."""
     told_frac = -_STEP_FRAC
+    if words := outlook_words(jobs.outlooks([jobs.status(job_id)]).get(job_id), output.language):
+        output.note(f"#{job_id}{words}")
 
     def show(event: JobEvent) -> None:
         nonlocal told_frac

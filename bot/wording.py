@@ -185,6 +185,10 @@ STOPPING: Final = Bilingual(en="Stopping job {job_id}.", zh="正在停止任务 
 LOGS: Final = Bilingual(en="Logs", zh="日志")
 NO_LOGS: Final = Bilingual(en="Nothing has been logged yet.", zh="还没有日志。")
 RETRY: Final = Bilingual(en="Try again", zh="重试")
+NOT_AN_ADMIN: Final = Bilingual(
+    en="Only administrators may change the order of jobs. SHORTLIST_ADMINS names them.",
+    zh="只有管理员可以调整任务顺序（由 SHORTLIST_ADMINS 指定）。",
+)
 NO_JOBS: Final = Bilingual(
     en="No jobs yet. `/evaluate` and `/finetune` start one.",
     zh="还没有任务。用 `/evaluate` 或 `/finetune` 启动一个。",

@@ -3,9 +3,13 @@
 BadInput
 ├── UnknownQuantization                                    a way of loading that we do not have
 ├── UnknownMetric                                          a metric that the task does not have
+├── QueueFull                                              a person has enough jobs waiting
 ├── UnusableServer, NotForHosted, NotForOthers             a hosted model that cannot be asked like that
 ├── WrongJudge, NothingToCompare                           a judge where none can be, or none where one must be
 └── OnlyLabelsAreLearnt                                    a task that fine-tunes do not know yet
+
+JobFailed
+└── UnreadableJob                                          a row of the store that no job can be made of
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from index.bilingual import Bilingual
-from index.errors import BadInput
+from index.errors import BadInput, JobFailed
 
 
 class UnknownQuantization(BadInput):
@@ -38,6 +42,20 @@ class UnknownMetric(BadInput):
             Bilingual(
                 en=f"{given!r} is no metric of {task}. Use one of: {names}.",
                 zh=f"{given!r} 不是 {task} 的指标。可用：{names}。",
+            )
+        )
+
+
+class QueueFull(BadInput):
+    """The person has as many jobs waiting as one may have."""
+
+    def __init__(self, owner: str, most: int) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{owner} has {most} jobs waiting already, the most that one person may have. "
+                "Wait until one begins, or stop one: `shortlist jobs cancel ID`.",
+                zh=f"{owner} 已有 {most} 个任务在排队，达到每人上限。请等其中一个开始，或取消一个："
+                "`shortlist jobs cancel ID`。",
             )
         )
 
@@ -130,5 +148,21 @@ class OnlyLabelsAreLearnt(BadInput):
                 en=f"{name} is a set for {task}, and a fine-tune learns classification only so far. "
                 "Give rows with a text and one of a few labels.",
                 zh=f"{name} 是 {task} 数据集，目前微调只支持分类。请提供带文本和标签的数据。",
+            )
+        )
+
+
+class UnreadableJob(JobFailed):
+    """A row of the store that no job can be made of: somebody edited it, or a newer version wrote it."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        self.job_id = job_id
+        self.why = why
+        super().__init__(
+            Bilingual(
+                en=f"Job {job_id} cannot be read from the store ({why}). Somebody edited it, or a newer "
+                "version wrote it. Start it again with the same words.",
+                zh=f"无法从数据库读取任务 {job_id}（{why}）。可能被手工改动，或由更新的版本写入。"
+                "请用同样的要求重新提交。",
             )
         )

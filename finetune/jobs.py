@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from finetune import data, models
+from finetune import data, estimate, models
 from finetune.admission import Admission, admission
 from finetune.dataset_errors import NoSuchFile
 from finetune.device import this_device
-from finetune.errors import NotForHosted, OnlyLabelsAreLearnt
+from finetune.errors import NotForHosted, OnlyLabelsAreLearnt, UnreadableJob
 from finetune.folder import JobFolder
+from finetune.outlook import Outlooks
+from finetune.policy import ORDINARY as ORDINARY_POLICY
+from finetune.policy import Policy
 from finetune.queue import Queue
 from finetune.spec import DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
-from finetune.state import Job, JobEvent, JobState
+from finetune.state import ORDINARY, PRIORITIES, DeviceUse, Job, JobEvent, JobState, Outlook, Spent, Terms
 from finetune.worker_process import COMMAND, WorkerProcess
 from index.bilingual import Bilingual
 from index.errors import BadInput
@@ -33,7 +38,7 @@ _WORKER_LOOK_S = 1.0
 class Jobs:
     """All that the packages above may do with jobs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the composition root has this much to say
         self,
         engine: Engine,
         *,
@@ -42,6 +47,7 @@ class Jobs:
         worker_command: Sequence[str] | None = COMMAND,
         worker_idle_s: float = 30.0,
         datasets: Path | None = None,
+        policy: Policy = ORDINARY_POLICY,
     ) -> None:
         """A `worker_command` of None leaves workers to somebody else, as `shortlist worker` under systemd.
 
@@ -49,13 +55,19 @@ class Jobs:
         read, which is right for a person at their own terminal only.
         """
         self._queue = Queue(engine)
+        self._outlooks = Outlooks(engine)
+        self._policy = policy
         self._home = home.absolute()
         self._database_url = database_url
         self._datasets = datasets
         self._worker: WorkerProcess | None = None
         if worker_command is not None:
             self._worker = WorkerProcess(
-                home=self._home, database_url=database_url, command=worker_command, idle_s=worker_idle_s
+                home=self._home,
+                database_url=database_url,
+                command=worker_command,
+                idle_s=worker_idle_s,
+                policy=policy,
             )
 
     def register_dataset(
@@ -105,9 +117,15 @@ class Jobs:
         return [admission(one, spec.dataset, texts, device, models=folder) for one in spec.candidates]
 
     def submit(
-        self, spec: EvaluationSpec | TuningSpec, *, dedupe_key: str, owner: str, thread: str | None = None
+        self,
+        spec: EvaluationSpec | TuningSpec,
+        *,
+        dedupe_key: str,
+        owner: str,
+        thread: str | None = None,
+        terms: Terms = ORDINARY,
     ) -> Job:
-        """Queue a job, or return the one already queued under this key.
+        """Queue a job, or return the one already queued under this key; QueueFull when that is one too many.
 
         Models are looked up before anything is written. The key is a UNIQUE column, so two deliveries of one
         Slack event cannot race. From here on the job is not lost: workers read the row.
@@ -119,7 +137,14 @@ class Jobs:
         elif spec.dataset.task != "classification":
             raise OnlyLabelsAreLearnt(spec.dataset.name, spec.dataset.task)
         known = _with_known_models(spec)
-        return self._queue.insert_or_get(known, dedupe_key=dedupe_key, owner=owner, thread=thread)
+        return self._queue.insert_or_get(
+            known,
+            dedupe_key=dedupe_key,
+            owner=owner,
+            thread=thread,
+            terms=replace(terms, memory_gib=estimate.memory_gib(known)),
+            most_queued=self._policy.queued_per_person,
+        )
 
     def status(self, job_id: str) -> Job:
         """Where the job stands; UnknownJob when there is none."""
@@ -130,6 +155,31 @@ class Jobs:
     ) -> builtins.list[Job]:
         """Jobs, the newest first."""
         return self._queue.newest(owner=owner, limit=limit, unfinished_only=unfinished_only)
+
+    def unreadable(self, limit: int = 20) -> builtins.list[UnreadableJob]:
+        """What is wrong with those of the latest rows that `list` has to leave out."""
+        return self._queue.unreadable(limit=limit)
+
+    def outlooks(self, found: Sequence[Job]) -> dict[str, Outlook]:
+        """Place in the line, expected start, time left of those jobs that have not ended."""
+        return self._outlooks.of(found)
+
+    def devices(self) -> builtins.list[DeviceUse]:
+        """The devices of all workers, and who has them; empty while no worker lives."""
+        return self._outlooks.devices()
+
+    def spent(self) -> builtins.list[Spent]:
+        """Device time of each person, the most first."""
+        return self._outlooks.spent()
+
+    def prioritise(self, job_id: str, priority: str) -> Job:
+        """Let a waiting job go before or behind others: high, normal or low."""
+        if priority not in PRIORITIES:
+            raise _no_priority(priority)
+        job = self.status(job_id)
+        if not self._queue.prioritise(job_id, PRIORITIES[priority]):
+            raise _waits_no_more(job)
+        return self.status(job_id)
 
     def cancel(self, job_id: str) -> Job:
         """End a job: at once while it waits in the queue, within seconds while it runs.
@@ -142,17 +192,35 @@ class Jobs:
                 return self.status(job_id)
         raise _ended_already(job)
 
-    def retry(self, job_id: str, *, dedupe_key: str) -> Job:
-        """Queue a new job with the same spec; for jobs that failed or were cancelled."""
+    def retry(
+        self,
+        job_id: str,
+        *,
+        dedupe_key: str,
+        changes: Mapping[str, Any] | None = None,
+        terms: Terms | None = None,
+    ) -> Job:
+        """Queue a new job with the same spec, or a changed one; for jobs that failed or were cancelled."""
         job = self.status(job_id)
         if job.state not in ("failed", "cancelled"):
             raise _nothing_to_retry(job)
-        return self.submit(job.spec, dedupe_key=dedupe_key, owner=job.owner, thread=job.thread)
+        return self.repeat(job_id, dedupe_key=dedupe_key, changes=changes, terms=terms)
 
-    def repeat(self, job_id: str, *, dedupe_key: str) -> Job:
-        """Queue a new job with the same spec, however the first one ended."""
+    def repeat(
+        self,
+        job_id: str,
+        *,
+        dedupe_key: str,
+        changes: Mapping[str, Any] | None = None,
+        terms: Terms | None = None,
+        owner: str | None = None,
+    ) -> Job:
+        """Queue a new job with the spec of any other, with `changes` to it; BadInput when they make no sense."""
         job = self.status(job_id)
-        return self.submit(job.spec, dedupe_key=dedupe_key, owner=job.owner, thread=job.thread)
+        spec = _changed(job.spec, changes or {})
+        wanted = terms or job.terms
+        who = owner or job.owner
+        return self.submit(spec, dedupe_key=dedupe_key, owner=who, thread=job.thread, terms=wanted)
 
     def events_after(
         self, cursor: int, job_id: str | None = None, limit: int = 500
@@ -204,11 +272,11 @@ class Jobs:
         if self._worker:
             self._worker.ensure()
 
-    def run_worker(self) -> Bilingual:
-        """Be the worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended."""
+    def run_worker(self, name: str = "") -> Bilingual:
+        """Be a worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended."""
         from finetune.worker import run_worker  # noqa: PLC0415 - keeps DBOS out of processes that only ask
 
-        return run_worker(home=self._home, database_url=self._database_url)
+        return run_worker(home=self._home, database_url=self._database_url, policy=self._policy, name=name)
 
     def _tell(self, job_id: str, cursor: int, on_event: Callable[[JobEvent], None] | None) -> int:
         """Tell all events after the cursor; return the new cursor."""
@@ -276,13 +344,57 @@ def _ended_already(job: Job) -> BadInput:
     )
 
 
+def _changed(spec: EvaluationSpec | TuningSpec, changes: Mapping[str, Any]) -> EvaluationSpec | TuningSpec:
+    """The spec with other values, checked as a whole; what a job is about cannot be changed."""
+    fixed = {"kind", "candidates", "base_model", "dataset"}
+    for name in changes:
+        if name in fixed or name not in type(spec).model_fields:
+            known = ", ".join(sorted(type(spec).model_fields.keys() - fixed))
+            raise BadInput(
+                Bilingual(
+                    en=f"{name!r} cannot be changed in a repeated job. What can: {known}.",
+                    zh=f"重复任务时不能修改 {name!r}。可以修改：{known}。",
+                )
+            )
+    try:
+        return type(spec).model_validate(spec.model_dump() | dict(changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise BadInput(
+            Bilingual(
+                en=f"{name} cannot be {first['input']!r}: {first['msg'].lower()}.",
+                zh=f"{name} 不能为 {first['input']!r}：{first['msg']}。",
+            )
+        ) from None
+
+
+def _no_priority(given: str) -> BadInput:
+    known = ", ".join(PRIORITIES)
+    return BadInput(
+        Bilingual(
+            en=f"There is no priority {given!r}. Use one of: {known}.",
+            zh=f"没有优先级 {given!r}。可用：{known}。",
+        )
+    )
+
+
+def _waits_no_more(job: Job) -> BadInput:
+    return BadInput(
+        Bilingual(
+            en=f"Job {job.id} does not wait (it is {job.state}): a priority changes nothing any more.",
+            zh=f"任务 {job.id} 不在排队（当前状态：{job.state}），调整优先级已没有作用。",
+        )
+    )
+
+
 def _nothing_to_retry(job: Job) -> BadInput:
     if job.state == "succeeded":
         return BadInput(
             Bilingual(
                 en=f"Job {job.id} has succeeded: there is nothing to retry. "
-                "To measure again, start a new job with the same words.",
-                zh=f"任务 {job.id} 已成功完成，无需重试。如需再次测量，请重新提交任务。",
+                f"`shortlist jobs repeat {job.id}` measures it again.",
+                zh=f"任务 {job.id} 已成功完成，无需重试。如需再次测量：`shortlist jobs repeat {job.id}`。",
             )
         )
     return BadInput(

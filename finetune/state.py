@@ -12,6 +12,8 @@ JobState = Literal["queued", "starting", "running", "cancelling", "succeeded", "
 
 TERMINAL: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
+ACTIVE: frozenset[JobState] = frozenset({"queued", "starting", "running", "cancelling"})
+
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     "queued": frozenset({"starting", "cancelled", "failed"}),
     "starting": frozenset({"running", "starting", "cancelling", "failed", "cancelled"}),
@@ -26,6 +28,23 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 EventKind = Literal["state", "progress", "candidate", "loss", "note"]
 """state: {"state"}; progress: {"done", "total", "stage"}; candidate: one finished row of the result's
 `candidates`; loss: {"step", "train", "eval"}; note: {"en", "zh"}, a sentence for the person."""
+
+
+PRIORITIES: dict[str, int] = {"low": -1, "normal": 0, "high": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a job may take. Not part of its spec: they change how it runs, and no figure."""
+
+    gpus: int = 1
+    max_hours: float | None = None
+    """Longest running time, all attempts together; None takes the house's."""
+    memory_gib: float | None = None
+    """Device memory that it was estimated to need; None where nobody could tell."""
+
+
+ORDINARY = Terms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +73,55 @@ class Job:
     created_at_utc: str = ""
     started_at_utc: str | None = None
     ended_at_utc: str | None = None
+    terms: Terms = ORDINARY
+    priority: int = 0
+    worker: str | None = None
+    """Who has it in hand; None while it waits for a device."""
+    ran_s: float = 0.0
+    """Time on its devices so far, all attempts together."""
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while it waits for a device."""
+        return self.state == "queued" and self.worker is None
 
     @property
     def is_finished(self) -> bool:
         """True when nothing more will happen to it."""
         return self.state in TERMINAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a person wants to know of a job that has not ended."""
+
+    position: int | None = None
+    """1 is next; None when it does not wait."""
+    starts_in_s: float | None = None
+    """None while nothing was measured that would tell."""
+    done_frac: float | None = None
+    left_s: float | None = None
+    """At the speed of the last minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceUse:
+    """One device of a worker, and the job that has it."""
+
+    name: str
+    host: str
+    kind: str
+    memory_gib: float
+    job_id: str | None = None
+    owner: str | None = None
+    since_utc: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Device time of one person's jobs."""
+
+    owner: str
+    device_hours: float
+    jobs: int

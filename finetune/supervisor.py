@@ -6,22 +6,28 @@ be killed at any line of this file: the next worker calls `run` again and arrive
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import shutil
 import signal
+import time
 import uuid
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from finetune.errors import UnreadableJob
 from finetune.executors.base import Ended, Executor, Handle
 from finetune.folder import JobFolder, read_event
+from finetune.leases import Leases
 from finetune.publish import publish
-from finetune.queue import Queue
-from finetune.state import TERMINAL, Job, JobState
+from finetune.queue import NotOurs, Queue
+from finetune.state import ACTIVE, TERMINAL, Job, JobState
 from index.bilingual import Bilingual
 from index.errors import JobFailed
 
@@ -30,6 +36,10 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 _LOOK_S = 0.25
 _STORE_AWAY_S = 2.0
+_COUNT_S = 10.0
+"""So often running time is written down: more than this is never lost."""
+_FULL_BYTES = 2**22
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class WorkerStopping(BaseException):
@@ -39,29 +49,70 @@ class WorkerStopping(BaseException):
     """
 
 
+@dataclass(slots=True)
+class _Meter:
+    """Running time of a job on a steady clock, written down now and then."""
+
+    queue: Queue
+    job: Job
+    clock: Callable[[], float]
+    since_s: float
+    counted_s: float
+
+    def ran_s(self) -> float:
+        """All attempts together."""
+        now_s = self.clock()
+        if now_s - self.since_s >= _COUNT_S:
+            self.write()
+        return self.counted_s + now_s - self.since_s
+
+    def write(self) -> None:
+        """Write down what was not counted yet."""
+        now_s = self.clock()
+        self.counted_s = self.queue.add_run_time(self.job.id, now_s - self.since_s)
+        self.since_s = now_s
+
+
 class Supervisor:
-    """Sees jobs through. `stopping` makes it let go of a job, whose process lives on."""
+    """Sees the jobs of one worker through. `stopping` makes it let go of a job, whose process lives on."""
 
     def __init__(
-        self, engine: Engine, executor: Executor, *, home: Path, context: Mapping[str, Any], stopping: Event
+        self,
+        engine: Engine,
+        executor: Executor,
+        leases: Leases,
+        *,
+        context: Mapping[str, Any],
+        stopping: Event,
+        max_hours: float | None = None,
     ) -> None:
         self._engine = engine
-        self._queue = Queue(engine)
+        self._queue = Queue(engine, worker=leases.worker)
         self._executor = executor
-        self._home = home
+        self._leases = leases
         self._context = context
         self._stopping = stopping
+        self._max_hours = max_hours
 
     def run(self, job_id: str) -> None:
-        """See a job through to its end. A store that does not answer is waited for: the process goes on."""
+        """See a job through to its end. A store that does not answer, or a full disk, is waited for: the process
+        goes on."""
         reference: str | None = None
         while True:
             try:
                 return self._see_through(job_id) if reference is None else self._give_up(job_id, reference)
+            except NotOurs as error:
+                return self._let_go(job_id, error.worker)
+            except UnreadableJob as error:
+                return self._condemn(job_id, error)
             except OperationalError:
                 logger.warning("store does not answer", extra={"job_id": job_id}, exc_info=True)
                 self._pause(_STORE_AWAY_S)
-            except Exception:
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    logger.warning("disk is full", extra={"job_id": job_id})
+                    self._pause(_STORE_AWAY_S)
+                    continue
                 if reference is not None:
                     raise
                 reference = uuid.uuid4().hex[:8]
@@ -69,6 +120,7 @@ class Supervisor:
 
     def _see_through(self, job_id: str) -> None:
         while not (job := self._queue.job(job_id)).is_finished:
+            self._queue.standing(job_id)  # NotOurs, if it is
             if self._stopping.is_set():
                 raise WorkerStopping
             if job.state == "queued":
@@ -78,12 +130,15 @@ class Supervisor:
             ended = self._follow(job, handle) if handle else Ended(code=None)
             self._conclude(job_id, ended)
 
-    def _launch(self, job: Job) -> None:
+    def _launch(self, job: Job, note: Bilingual | None = None) -> None:
         """Claim the job for a new attempt and start its process, unless somebody moved it meanwhile."""
+        folder = self._folder(job.id)
+        visible = {"visible_devices": self._leases.visible_to(job.id)}
+        folder.prepare(job.spec, {**self._context, **visible})  # first: a full disk must not cost an attempt
         if not self._queue.claim(job):
             return
-        folder = self._folder(job.id)
-        folder.prepare(job.spec, self._context)
+        if note is not None:
+            self._queue.add_note(job.id, note)
         handle = self._executor.start(folder.path, job.spec.kind, job.spec.key_names)
         self._queue.record_child(job.id, pid=handle.pid, started_s=handle.started_s)
         logger.info("job started", extra={"job_id": job.id, "pid": handle.pid})
@@ -92,28 +147,43 @@ class Supervisor:
         """Pass on what the process reports until it ends; end it when somebody cancels."""
         if job.state == "starting":
             self._queue.move(job.id, "starting", "running")
+        meter = _Meter(self._queue, job, time.monotonic, time.monotonic(), job.ran_s)
+        max_hours = job.terms.max_hours or self._max_hours
         while (ended := self._executor.poll(handle)) is None:
-            if self._pass_on_events(job.id) == "cancelling":
+            state = self._pass_on_events(job.id)
+            if state == "cancelling" or state not in ACTIVE:
                 self._executor.cancel(handle)
+            elif max_hours is not None and meter.ran_s() >= max_hours * 3600:
+                self._queue.move(job.id, state, "cancelling", _too_long(job.id, max_hours))
             else:
+                meter.ran_s()
                 self._pause(_LOOK_S)
+        meter.write()
         return ended
 
     def _conclude(self, job_id: str, ended: Ended) -> None:
         """Decide what the end of a process means for its job."""
         self._pass_on_events(job_id)
         job, folder = self._queue.job(job_id), self._folder(job_id)
+        if job.is_finished:
+            return
         if folder.has_result:
             self._succeed(job, folder)
-        elif job.state == "cancelling":
-            self._queue.move(job_id, job.state, "cancelled")
+        elif job.state == "cancelling":  # with a reason when its time was up
+            self._queue.move(job_id, job.state, "failed" if job.reason else "cancelled")
         elif (reason := folder.stated_reason()) is not None:
             self._queue.move(job_id, job.state, "failed", reason)
-        elif ended.was_cut_off and job.attempts < MAX_ATTEMPTS:
-            self._queue.add_note(job_id, _next_attempt(ended, job.attempts + 1))
-            self._launch(job)
+        elif (ended.was_cut_off or self._disk_is_full(ended, folder)) and job.attempts < MAX_ATTEMPTS:
+            self._launch(job, _next_attempt(ended, job.attempts + 1))
         else:
             self._queue.move(job_id, job.state, "failed", _reason(job, ended, folder.log_tail(1)))
+
+    def _disk_is_full(self, ended: Ended, folder: JobFolder) -> bool:
+        """True when the recipe ended because it could not write: it goes on once it can."""
+        if not ended.code or ended.reason:
+            return False
+        free_bytes = shutil.disk_usage(self._leases.home).free
+        return free_bytes < _FULL_BYTES or os.strerror(errno.ENOSPC) in folder.log_tail(20)
 
     def _succeed(self, job: Job, folder: JobFolder) -> None:
         """Publish first: a worker that dies in between publishes again, which adds nothing."""
@@ -135,6 +205,20 @@ class Supervisor:
         while (state := self._queue.standing(job_id)[0]) not in TERMINAL:
             self._queue.move(job_id, state, "failed", _bug(job_id, reference))
 
+    def _let_go(self, job_id: str, worker: str | None) -> None:
+        """The job is another worker's: leave the process to one that can see it, else end it."""
+        logger.warning("job went to another worker", extra={"job_id": job_id, "worker": worker})
+        if self._leases.is_near(worker):
+            return
+        if handle := self._executor.adopt(self._folder(job_id).path, self._recorded(job_id)):
+            self._executor.cancel(handle)
+
+    def _condemn(self, job_id: str, error: UnreadableJob) -> None:
+        """Nothing can be done with such a row but to say so."""
+        if handle := self._executor.adopt(self._folder(job_id).path, self._recorded(job_id)):
+            self._executor.cancel(handle)
+        self._queue.condemn(job_id, error.message)
+
     def _pass_on_events(self, job_id: str) -> JobState:
         """Store what the recipe has reported since the last look; return the job's state."""
         while True:
@@ -149,7 +233,7 @@ class Supervisor:
         return child and Handle(job_dir=self._folder(job_id).path, pid=child[0], started_s=child[1])
 
     def _folder(self, job_id: str) -> JobFolder:
-        return JobFolder(self._home / "jobs" / job_id)
+        return JobFolder(self._leases.home / "jobs" / job_id)
 
     def _pause(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -176,7 +260,18 @@ def _reason(job: Job, ended: Ended, last_line: str) -> Bilingual:
     )
 
 
+def _too_long(job_id: str, max_hours: float) -> Bilingual:
+    return Bilingual(
+        en=f"Job {job_id} ran for {max_hours:g} hours, the longest it may, and was ended. What it finished is kept: "
+        f"`shortlist jobs retry {job_id} --max-hours N` gives it more time.",
+        zh=f"任务 {job_id} 已运行 {max_hours:g} 小时，达到上限而被结束。已完成的部分会保留："
+        f"`shortlist jobs retry {job_id} --max-hours N` 可给它更多时间。",
+    )
+
+
 def _how(ended: Ended) -> Bilingual:
+    if ended.reason is not None:
+        return ended.reason
     if ended.code is None:
         return Bilingual(
             en="the process is gone without a result, as after a restart of the machine",

@@ -1,10 +1,10 @@
-"""Queued rows -> running recipes: the worker process of one home.
+"""Waiting rows -> running recipes: one worker of a home.
 
-DBOS carries the queue: one job at a time on the device, in order, and what a killed worker had in hand goes
-to its successor. The worker tells DBOS of every unfinished row, so a job counts from the moment its row
-is committed, even if the submitter dies in the same moment; DBOS refuses what it was told already.
+Our rows say who is next and who has what (`dispatcher`); each job in hand is a DBOS workflow of this worker, so
+that what it had in hand when it was killed is taken up when it starts again. A job counts from the moment
+its row is committed, even if the submitter dies in the same moment.
 
-    python -m finetune.worker --home HOME --database-url URL [--until-idle SECONDS]
+    python -m finetune.worker --home HOME --database-url URL [--name NAME] [--policy JSON] [--until-idle SECONDS]
 """
 
 from __future__ import annotations
@@ -18,25 +18,37 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from filelock import FileLock, Timeout
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from finetune.atomic import write_text
+from finetune.devices import Device, discover
+from finetune.dispatcher import Dispatcher, Replaced
 from finetune.executors.base import Recipe
 from finetune.executors.local import RECIPES, LocalExecutor, own_environment
+from finetune.leases import Leases
+from finetune.policy import ORDINARY, Policy
 from finetune.providers import provider_keys
 from finetune.queue import Queue
+from finetune.retention import Cleaner
 from finetune.supervisor import Supervisor
+from finetune.worker_process import identity_of
 from index.bilingual import Bilingual
 from index.store import open_store
 
 logger = logging.getLogger(__name__)
 
-_DEVICES = "accelerator"
-_LOOK_S = 0.3
+_LOOK_S = 0.1
+_ROUND_S = 5.0
+"""So often everything is looked at, whether the store seems to have changed or not."""
+_SHARED_LOOK_S = 0.5
+"""A PostgreSQL store cannot be asked for nothing whether it changed."""
 _STORE_AWAY_S = 2.0
 _LET_GO_S = 20
 """More than a cancellation under way takes."""
@@ -44,44 +56,174 @@ _LOCK_WAIT_S = 1.0
 """Who looks whether there is a worker holds the lock for an instant: do not take that for a worker."""
 
 
-def run_worker(
+def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the place of recipes
     *,
     home: Path,
     database_url: str,
+    policy: Policy = ORDINARY,
+    name: str = "",
     until_idle_s: float | None = None,
     recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
     keys: Mapping[str, str] | None = None,
 ) -> Bilingual:
-    """Serve the jobs of a home until SIGTERM, SIGINT or idleness; return why it ended, in a sentence.
+    """Serve the jobs of a store until SIGTERM, SIGINT or idleness; return why it ended, in a sentence.
 
     Runs in the main thread of its process. A job that is running when the worker stops goes on by itself, and
-    the next worker takes it up. `keys` of providers, beside those in this process's own environment, reach only
-    the recipes whose spec names the provider.
+    the next worker takes it up. Several workers may share a store; on one home they need a `name` each. `keys` of
+    providers, beside those in this process's own environment, reach only the recipes whose spec names the
+    provider.
     """
     home.mkdir(parents=True, exist_ok=True)
     stopping = _stop_on_signals()
+    devices = discover(policy.devices, own_environment())
     engine = open_store(database_url)
     environment = own_environment()
+    identity = identity_of(home, database_url, name)
+    leases = Leases(engine, _worker_id(identity), home=home)
     executor = LocalExecutor(
-        environment=environment, keys=provider_keys(environment) | dict(keys or {}), recipes=recipes
+        environment=environment,
+        keys=provider_keys(environment) | dict(keys or {}),
+        recipes=recipes,
+        memory_gib=policy.memory_gib,
     )
-    context = {"home": str(home), "threads": _threads()}
-    supervisor = Supervisor(engine, executor, home=home, context=context, stopping=stopping)
+    threads = max(1, _threads() // len(devices))
+    supervisor = Supervisor(
+        engine,
+        executor,
+        leases,
+        context={"home": str(home), "threads": threads},
+        stopping=stopping,
+        max_hours=policy.max_hours,
+    )
+    hands = _Hands(supervisor.run)
 
     @DBOS.workflow(name="run_job", max_recovery_attempts=None)
     def run_job(job_id: str) -> None:
-        supervisor.run(job_id)
+        hands.run(job_id)
+
+    def begin(job_id: str, turn: int) -> None:
+        with SetWorkflowID(f"job-{job_id}-{turn}"):
+            DBOS.start_workflow(run_job, job_id)
 
     queue = Queue(engine)
+    patience_s = 0.0 if database_url.startswith("sqlite") else policy.lease_s
+    dispatcher = Dispatcher(queue, leases, executor, devices, policy, begin, hands.held, patience_s)
+    loop = _Loop(
+        engine, dispatcher, Cleaner(engine, home, keep_days=policy.keep_days), stopping, until_idle_s
+    )
     while True:
         try:
-            with FileLock(home / "worker.lock").acquire(timeout=_LOCK_WAIT_S):
-                _serve(home, database_url, stopping, lambda: _feed(queue, run_job, stopping, until_idle_s))
+            with FileLock(identity.with_suffix(".lock")).acquire(timeout=_LOCK_WAIT_S):
+                _serve(home, database_url, leases, devices, stopping, loop.run)
         except Timeout:
             return _already_running(home)
+        except Replaced:
+            return _replaced(home)
         # A job that came while the lock was still held found a worker and started none: look again.
-        if stopping.is_set() or not queue.next_unfinished(limit=1):
+        if stopping.is_set() or not loop.has_work():
             return _ended(queue)
+
+
+class _Hands:
+    """Sees that two threads never have one job in hand."""
+
+    def __init__(self, run: Callable[[str], None]) -> None:
+        self.held: set[str] = set()
+        self._run = run
+        self._lock = Lock()
+
+    def run(self, job_id: str) -> None:
+        with self._lock:
+            if job_id in self.held:
+                return
+            self.held.add(job_id)
+        try:
+            self._run(job_id)
+        finally:
+            self.held.discard(job_id)
+
+
+class _Loop:
+    """Looks again and again, quickly and cheaply: an idle worker costs next to nothing."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        dispatcher: Dispatcher,
+        cleaner: Cleaner,
+        stopping: Event,
+        until_idle_s: float | None,
+    ) -> None:
+        self._engine = engine
+        self._dispatcher = dispatcher
+        self._cleaner = cleaner
+        self._stopping = stopping
+        self._until_idle_s = until_idle_s
+
+    def run(self) -> None:
+        """Until told to stop, or idle for long enough."""
+        last_work_s, has_work, has_swept = time.monotonic(), True, False
+        with closing(_Changes(self._engine)) as changes:
+            while not self._stopping.is_set():
+                try:
+                    self._dispatcher.beat()
+                    if not has_swept:
+                        self._dispatcher.sweep()
+                        has_swept = True
+                    if changes.seen():
+                        has_work = self._dispatcher.look()
+                    self._cleaner.clean_sometimes()
+                    if has_work:
+                        last_work_s = time.monotonic()
+                except Replaced:
+                    raise
+                except Exception:  # the worker loop: whatever it is, jobs go on
+                    logger.warning("look failed", exc_info=True)
+                    self._stopping.wait(_STORE_AWAY_S)
+                idle_s = time.monotonic() - last_work_s
+                if self._until_idle_s is not None and idle_s >= self._until_idle_s and not self.has_work():
+                    return
+                self._stopping.wait(changes.pause_s)
+
+    def has_work(self) -> bool:
+        """True while there is a job that this worker can do something for."""
+        leases = self._dispatcher.leases
+        return bool(leases.waiting() or leases.mine())
+
+
+class _Changes:
+    """Tells whether the store may have changed since the last look."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.raw_connection() if engine.dialect.name == "sqlite" else None
+        self._version: int | None = None
+        self._looked_at_s = -_ROUND_S
+        self.pause_s = _LOOK_S if self._connection else _SHARED_LOOK_S
+
+    def seen(self) -> bool:
+        version = self._data_version()
+        now_s = time.monotonic()
+        is_due = version is None or now_s - self._looked_at_s >= _ROUND_S
+        if is_due or version != self._version:
+            self._version, self._looked_at_s = version, now_s
+            return True
+        return False
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def _data_version(self) -> int | None:
+        """SQLite counts what other connections commit; asking reads one page that is in memory."""
+        if self._connection is None:
+            return None
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("PRAGMA data_version")
+            [version] = cursor.fetchone() or (None,)
+        finally:
+            cursor.close()
+        return version
 
 
 def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequence[str]] = RECIPES) -> int:
@@ -91,6 +233,8 @@ def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequen
     parser.add_argument(
         "--database-url", required=True, help="the store; '-' reads it, and keys, from standard input"
     )
+    parser.add_argument("--name", default="", help="tells several workers of one home apart")
+    parser.add_argument("--policy", type=Policy.model_validate_json, default=ORDINARY, help="rules, as JSON")
     parser.add_argument("--until-idle", type=float, metavar="SECONDS", help="end after so long without work")
     given = parser.parse_args(arguments)
     url, keys = _from_stdin() if given.database_url == "-" else (given.database_url, {})
@@ -98,6 +242,8 @@ def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequen
     said = run_worker(
         home=given.home.absolute(),
         database_url=url,
+        policy=given.policy,
+        name=given.name,
         until_idle_s=given.until_idle,
         recipes=recipes,
         keys=keys,
@@ -133,54 +279,46 @@ def _log_to_stderr() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-def _serve(home: Path, database_url: str, stopping: Event, feed: Callable[[], None]) -> None:
-    """Run DBOS around the feeding, and return only when no job is in hand any more.
+def _serve(
+    home: Path,
+    database_url: str,
+    leases: Leases,
+    devices: Sequence[Device],
+    stopping: Event,
+    work: Callable[[], None],
+) -> None:
+    """Run DBOS around the work, and return only when no job is in hand any more.
 
-    The version is fixed, or every change of our code would strand the jobs queued before it. The executor id
-    belongs to the home: what its last worker had in hand is recovered, what other workers have is not.
+    The version is fixed, or every change of our code would strand the jobs begun before it. The executor id is
+    this worker's own: what it had in hand is recovered, what other workers have is not.
     """
     is_sqlite = database_url.startswith("sqlite")
     config: DBOSConfig = {
         "name": "shortlist",
         "system_database_url": f"sqlite:///{home / 'queue.db'}" if is_sqlite else database_url,
         "application_version": "1",
-        "executor_id": _worker_id(home),
+        "executor_id": leases.worker,
         "serializer": DBOSPortableJSONSerializer(),
         "log_level": "WARNING",
     }
+    leases.enrol(devices)
     DBOS(config=config)
     DBOS.launch()
     try:
-        DBOS.register_queue(_DEVICES, worker_concurrency=1, polling_interval_sec=_LOOK_S)
-        feed()
+        work()
     except BaseException:
         stopping.set()
         raise
     finally:
         DBOS.destroy(workflow_completion_timeout_sec=_LET_GO_S if stopping.is_set() else 0)
+        _sign_off(leases)
 
 
-def _feed(queue: Queue, run_job: Callable[[str], None], stopping: Event, until_idle_s: float | None) -> None:
-    """Tell DBOS of unfinished jobs, until told to stop or idle for long enough."""
-    fed: set[str] = set()
-    last_work_s = time.monotonic()
-    while not stopping.is_set():
-        try:
-            unfinished = queue.next_unfinished()
-        except OperationalError:
-            logger.warning("store does not answer", exc_info=True)
-            stopping.wait(_STORE_AWAY_S)
-            continue
-        for job_id in unfinished:
-            if job_id not in fed:
-                with SetWorkflowID(f"job-{job_id}"):
-                    DBOS.enqueue_workflow(_DEVICES, run_job, job_id)
-                fed.add(job_id)
-        if unfinished:
-            last_work_s = time.monotonic()
-        elif until_idle_s is not None and time.monotonic() - last_work_s >= until_idle_s:
-            return
-        stopping.wait(_LOOK_S)
+def _sign_off(leases: Leases) -> None:
+    try:
+        leases.sign_off()
+    except OperationalError:
+        logger.warning("store does not answer: not signed off", exc_info=True)
 
 
 def _stop_on_signals() -> Event:
@@ -190,11 +328,10 @@ def _stop_on_signals() -> Event:
     return stopping
 
 
-def _worker_id(home: Path) -> str:
-    """A name that stays with the home, unlike the name of a laptop's host."""
-    path = home / "worker.id"
-    if not path.exists():
-        path.write_text(uuid.uuid4().hex, encoding="ascii")
+def _worker_id(identity: Path) -> str:
+    path = identity.with_suffix(".id")
+    if not path.exists() or not path.read_text(encoding="ascii"):
+        write_text(path, uuid.uuid4().hex)
     return path.read_text(encoding="ascii")
 
 
@@ -207,6 +344,15 @@ def _already_running(home: Path) -> Bilingual:
     return Bilingual(
         en=f"A worker already serves {home}; this one is not needed.",
         zh=f"已有一个 worker 在处理 {home} 的任务，无需再启动。",
+    )
+
+
+def _replaced(home: Path) -> Bilingual:
+    return Bilingual(
+        en=f"Another worker uses the identity of this one, as after a copy of {home}: this one ended. "
+        "Delete worker.id in one of the two homes and start again.",
+        zh=f"另一个 worker 使用了同一身份（例如复制了 {home}），本 worker 已退出。"
+        "请删除其中一个目录里的 worker.id 后重新启动。",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +15,9 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
+from finetune.devices import host_name
 from finetune.executors.local import child_environment, own_environment, trim_log
+from finetune.policy import Policy
 from finetune.providers import provider_keys
 from index.bilingual import Bilingual
 from index.errors import Unavailable
@@ -37,13 +40,28 @@ class WorkerBroke(Unavailable):
         )
 
 
+def identity_of(home: Path, database_url: str, name: str = "") -> Path:
+    """The files that a worker is known by, without their ending: `.lock` while it lives, `.id` for ever.
+
+    On SQLite there is one worker unless names are given, and its identity stays with the home, unlike the name
+    of a laptop's host. A home that several machines share has one for each of them.
+    """
+    own = name if name or database_url.startswith("sqlite") else host_name()
+    kept = re.sub(r"[^A-Za-z0-9._-]", "_", own)
+    return home / (f"worker-{kept}.x" if kept else "worker.x")
+
+
 class WorkerProcess:
     """The worker of one home, whoever started it."""
 
-    def __init__(self, *, home: Path, database_url: str, command: Sequence[str], idle_s: float) -> None:
+    def __init__(
+        self, *, home: Path, database_url: str, command: Sequence[str], idle_s: float, policy: Policy
+    ) -> None:
         self._home = home
         self._database_url = database_url
+        self._lock = identity_of(home, database_url).with_suffix(".lock")
         self._command = [*command, "--home", str(home), "--database-url", "-", "--until-idle", str(idle_s)]
+        self._command += ["--policy", policy.model_dump_json(exclude_defaults=True)]
         self._log = home / "logs" / "worker.log"
         self._started: subprocess.Popen[bytes] | None = None
         self._started_at_s = 0.0
@@ -73,7 +91,7 @@ class WorkerProcess:
     def _is_locked(self) -> bool:
         self._home.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self._home / "worker.lock").acquire(blocking=False):
+            with FileLock(self._lock).acquire(blocking=False):
                 return False
         except Timeout:
             return True

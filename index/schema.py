@@ -1,6 +1,6 @@
 """The tables of the one store. Every package reads and writes only its own; one file, one migration history.
 
-index: measurements · finetune: jobs, job_events · skills: turns · bot: deliveries, job_cards
+index: measurements · finetune: jobs, job_events, workers, leases · skills: turns · bot: deliveries, job_cards
 """
 
 from __future__ import annotations
@@ -73,13 +73,56 @@ jobs = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("reason", JSON),
     Column("attempts", Integer, nullable=False, default=0),
+    # What it may take: terms are not part of the spec, because they change no figure.
+    Column("priority", Integer, nullable=False, default=0),
+    Column("gpus", Integer, nullable=False, default=1),
+    Column("memory_gib", Float),
+    Column("max_hours", Float),
+    # Who has it in hand: NULL while it waits for a device. Only that worker may write below.
+    Column("worker", String(64), index=True),
+    # The number of the grant that it runs under, counted over all jobs: who was served longest ago is seen by it.
+    Column("turn", Integer, nullable=False, default=0, index=True),
+    Column("ran_s", Float, nullable=False, default=0.0),
     Column("child_pid", Integer),
     Column("child_started_s", Float),
     Column("events_offset", Integer, nullable=False, default=0),
     Column("created_at_utc", String(32), nullable=False),
     Column("started_at_utc", String(32)),
     Column("ended_at_utc", String(32)),
+    Index("ix_jobs_waiting", "state", "worker", "priority", "owner", "id", "gpus", "memory_gib"),
+    Index("ix_jobs_owner", "owner", "id"),
+    Index("ix_jobs_spent", "owner", "ran_s", "gpus"),
+    Index("ix_jobs_served", "owner", "turn"),
     sqlite_autoincrement=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # A new one at every start: who was replaced under its own id finds another one here.
+    Column("session", String(32), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    # The process numbers that `pid` belongs to: a machine may have several such spaces (containers).
+    Column("space", String(255), nullable=False),
+    Column("home", Text, nullable=False),
+    Column("devices", JSON, nullable=False),
+    # Counted, not timed: whether it moves can be seen without two clocks that agree.
+    Column("beats", Integer, nullable=False),
+    Column("seen_at_utc", String(32), nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    # The key makes a second lease of one device impossible, whoever asks.
+    Column("device", String(255), primary_key=True),
+    Column("job_id", Integer, ForeignKey("jobs.id"), nullable=False, index=True),
+    Column("worker", String(64), nullable=False, index=True),
+    Column("name", String(64), nullable=False),
+    Column("visible", String(64), nullable=False),
+    Column("taken_at_utc", String(32), nullable=False),
 )
 
 job_events = Table(

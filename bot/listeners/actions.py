@@ -112,7 +112,8 @@ def _with_job(act: JobAction, surface: Surface, press: Press) -> None:
 
 def _cancel(surface: Surface, job: Job, press: Press) -> None:
     surface.access.require_stop(press.person, job)
-    surface.jobs.cancel(job.id)
+    if not surface.jobs.cancel(job.id).is_finished:
+        surface.jobs.ensure_worker()
     tell(press.respond, say(wording.STOPPING, press.language, job_id=job.id))
     surface.cards.refresh(press.client, job.id)
 

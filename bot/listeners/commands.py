@@ -111,7 +111,8 @@ def _open(surface: Surface, typed: Typed, view: Block) -> None:
 
 
 def _list_jobs(surface: Surface, typed: Typed) -> None:
-    message = jobs_message(surface.jobs.list(), _language(surface, typed))
+    found = surface.jobs.list()
+    message = jobs_message(found, _language(surface, typed), surface.jobs.outlooks(found))
     typed.respond(text=message.text, blocks=list(message.blocks))
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bot.console import Output, guarded
 from bot.spec_file import read_spec
-from bot.subcommands.jobs import as_json, finish, followed_by
+from bot.subcommands.jobs import Gpus, MaxHours, as_json, finish, followed_by, terms_of
 from finetune.jobs import Jobs
 from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec
 from index.bilingual import Bilingual, Language
@@ -59,6 +59,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     examples: Annotated[int, typer.Option(help="Rows shown with their answers first.", min=0, max=32)] = 0,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew what was answered before.")] = False,
+    gpus: Gpus = None,
+    max_hours: MaxHours = None,
     user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what memory it takes, and start nothing.")
@@ -85,7 +87,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
             return
         for line in jobs.describe_dataset(wanted.dataset):
             output.note(line)
-        job = jobs.submit(wanted, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
+        key, terms = f"cli:{uuid.uuid4().hex}", terms_of(gpus, max_hours)
+        job = jobs.submit(wanted, dedupe_key=key, owner=user, terms=terms)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))
         if wait:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bot.console import Output, guarded
 from bot.spec_file import read_spec
-from bot.subcommands.jobs import as_json, finish, followed_by
+from bot.subcommands.jobs import Gpus, MaxHours, as_json, finish, followed_by, terms_of
 from finetune.jobs import Jobs
 from finetune.spec import TuningSpec
 from index.bilingual import Bilingual
@@ -32,6 +32,8 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
     limit: Annotated[int | None, typer.Option(help="Use that many rows.")] = None,
     held_out_limit: Annotated[int | None, typer.Option(help="Judge on that many held-out rows.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes the split and the order.")] = None,
+    gpus: Gpus = None,
+    max_hours: MaxHours = None,
     user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -57,7 +59,8 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
         wanted = _spec(read_spec(spec, given, allowed=set(given)), jobs)
         for line in jobs.describe_dataset(wanted.dataset):
             output.note(line)
-        job = jobs.submit(wanted, dedupe_key=f"cli:{uuid.uuid4().hex}", owner=user)
+        key, terms = f"cli:{uuid.uuid4().hex}", terms_of(gpus, max_hours)
+        job = jobs.submit(wanted, dedupe_key=key, owner=user, terms=terms)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))
         if wait:

@@ -1,6 +1,7 @@
 """What every executor does with a job's folder: start a recipe on it, find the run again, watch it, end it.
 
-The folder is the whole contract between worker and recipe. In: spec.json, context.json. Out: events.jsonl,
+The folder is the whole contract between worker and recipe. In: spec.json, context.json (whose
+`visible_devices` is what CUDA_VISIBLE_DEVICES has to say, null where nothing is leased). Out: events.jsonl,
 log.txt, and at the end result.json or error.json. An executor only runs things; state, attempts and
 retries are kept by the queue.
 """
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+from index.bilingual import Bilingual
 
 Recipe = Literal["evaluation", "tuning"]
 """The `kind` of the spec."""
@@ -32,11 +35,13 @@ class Ended:
 
     code: int | None
     """Exit code; negative is the signal that ended it; None when nobody was there to see."""
+    reason: Bilingual | None = None
+    """Why the executor itself ended it, as for using too much memory: another attempt would go the same way."""
 
     @property
     def was_cut_off(self) -> bool:
         """True when it did not end by itself, so that another attempt may go better."""
-        return self.code is None or self.code < 0
+        return self.reason is None and (self.code is None or self.code < 0)
 
 
 class Executor(Protocol):
@@ -60,3 +65,6 @@ class Executor(Protocol):
 
     def cancel(self, handle: Handle) -> None:
         """End the run and all that it started: politely, then surely. Returns when that is done."""
+
+    def strays(self, jobs_dir: Path) -> list[Path]:
+        """The folders under `jobs_dir` that something runs on here, whether this executor started it or not."""

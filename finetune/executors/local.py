@@ -7,6 +7,7 @@ was given the same number.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -14,13 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import psutil
 
 from finetune.executors.base import Ended, Handle, Recipe
+from index.bilingual import Bilingual
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,10 @@ _LOG_CAP_BYTES = 8 * 2**20
 _LOG_KEEP_BYTES = 2**20
 _CLOCK_SLACK_S = 1.0
 _SURE_END_S = 5.0
+_WEIGH_S = 1.0
+"""So often the memory of a run is looked at: it takes some milliseconds."""
+_GIB = 2**30
+_USABLE_FRAC = 0.9
 
 _ALLOWED_NAMES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
@@ -72,13 +79,15 @@ def _is_allowed(name: str) -> bool:
     return wanted and not _SECRET.search(name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
     """A run under watch; `child` is None when another process started it."""
 
     handle: Handle
     process: psutil.Process
     child: subprocess.Popen[bytes] | None
+    weighed_at_s: float = 0.0
+    too_heavy: Bilingual | None = None
 
     def ended(self) -> Ended | None:
         if self.child is not None:
@@ -97,8 +106,11 @@ class LocalExecutor:
         keys: Mapping[str, str] = MappingProxyType({}),
         recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
         polite_s: float = 8.0,
+        memory_gib: float | None = None,
     ) -> None:
-        """`keys`: of providers, by variable; a run gets those that it names."""
+        """`keys`: of providers, by variable; a run gets those that it names. One that uses more than `memory_gib`
+        of main memory is ended; None is most of what there is."""
+        self._memory_gib = memory_gib or psutil.virtual_memory().total / _GIB * _USABLE_FRAC
         self._environment = child_environment(environment)
         self._keys = dict(keys)
         self._recipes = recipes
@@ -108,17 +120,33 @@ class LocalExecutor:
     def start(self, job_dir: Path, recipe: Recipe, key_names: Sequence[str] = ()) -> Handle:
         """Start the recipe's command with the folder as its argument."""
         keys = {name: self._keys[name] for name in key_names if name in self._keys}
+        visible = _visible_devices(job_dir)
+        leased = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
         with (job_dir / "log.txt").open("ab") as log:
             child = subprocess.Popen(
                 [*self._recipes[recipe], str(job_dir)],
                 cwd=job_dir,
-                env=self._environment | keys | {_MARK: str(job_dir)},
+                env=self._environment | keys | leased | {_MARK: str(job_dir)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if visible == "":
+            self._limit(child.pid)
         return self._watch(job_dir, psutil.Process(child.pid), child)
+
+    def _limit(self, pid: int) -> None:
+        """Let the kernel refuse memory beyond the limit: an error in the log instead of a killed machine.
+
+        Only data counts, not addresses, and only without a GPU: CUDA reserves far more than it uses.
+        """
+        if sys.platform == "linux":
+            most_bytes = int(self._memory_gib * _GIB)
+            try:
+                psutil.Process(pid).rlimit(psutil.RLIMIT_DATA, (most_bytes, most_bytes))
+            except (psutil.Error, OSError):
+                logger.debug("memory not limited", extra={"pid": pid})
 
     def adopt(self, job_dir: Path, recorded: Handle | None) -> Handle | None:
         """Find the run by what was recorded, or by its mark."""
@@ -133,13 +161,31 @@ class LocalExecutor:
 
     def poll(self, handle: Handle) -> Ended | None:
         """Look whether the main process still lives; when it ended, end what it left behind."""
-        ended = self._runs[handle.job_dir].ended()
+        run = self._runs[handle.job_dir]
+        ended = run.ended()
         if ended is None:
             trim_log(handle.job_dir / "log.txt")
+            self._weigh(run)
             return None
         _kill(handle.job_dir, session=handle.pid)
         del self._runs[handle.job_dir]
-        return ended
+        return replace(ended, reason=run.too_heavy) if run.too_heavy else ended
+
+    def strays(self, jobs_dir: Path) -> list[Path]:
+        """The folders that living processes are marked with."""
+        marks = {mark for process in psutil.process_iter() if (mark := _mark(process)) and _is_alive(process)}
+        return sorted(Path(mark) for mark in marks if Path(mark).parent == jobs_dir)
+
+    def _weigh(self, run: _Run) -> None:
+        """End a run that uses more memory than it may."""
+        now_s = time.monotonic()
+        if now_s - run.weighed_at_s < _WEIGH_S:
+            return
+        run.weighed_at_s = now_s
+        used_gib = _resident_bytes(run.process) / _GIB
+        if used_gib > self._memory_gib:
+            run.too_heavy = _too_heavy(used_gib, self._memory_gib)
+            self.cancel(run.handle)
 
     def cancel(self, handle: Handle) -> None:
         """SIGTERM to every process of the run, and SIGKILL to those that are still there later."""
@@ -171,6 +217,35 @@ def trim_log(path: Path, *, cap_bytes: int = _LOG_CAP_BYTES, keep_bytes: int = _
         log.seek(0)
         log.write(b"[earlier output was left out]\n" + tail)
         log.truncate()
+
+
+def _visible_devices(job_dir: Path) -> str | None:
+    """What the worker leased for this run, as it laid it into the folder."""
+    path = job_dir / "context.json"
+    if not path.exists():
+        return None
+    context: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return context.get("visible_devices")
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    """Memory of a process and what it started. Pages that they share count for each: too much, never too little."""
+    total = 0
+    try:
+        for member in (process, *process.children(recursive=True)):
+            total += member.memory_info().rss
+    except psutil.Error:
+        return total
+    return total
+
+
+def _too_heavy(used_gib: float, most_gib: float) -> Bilingual:
+    return Bilingual(
+        en=f"it used {used_gib:.1f} GiB of main memory and may use {most_gib:.1f}; try a smaller model, "
+        "a smaller batch or shorter rows, or raise SHORTLIST_JOB_MEMORY_GIB",
+        zh=f"占用内存 {used_gib:.1f} GiB，超过上限 {most_gib:.1f} GiB；请换更小的模型、减小批量或缩短文本，"
+        "或调高 SHORTLIST_JOB_MEMORY_GIB",
+    )
 
 
 def _recorded_process(recorded: Handle | None) -> psutil.Process | None:

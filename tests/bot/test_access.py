@@ -46,3 +46,13 @@ def test_others_may_not_stop_a_job_when_runners_are_listed() -> None:
 def test_owner_at_a_terminal_is_named_not_mentioned() -> None:
     with pytest.raises(NotAllowed, match="belongs to ana:"):
         Access(frozenset({"U0BEN"})).require_stop("U0EVE", replace(JOB, owner="ana"))
+
+
+def test_only_administrators_may_change_the_order_of_jobs() -> None:
+    access = Access(admins=frozenset({"U0BEN"}))
+
+    access.require_admin("U0BEN")
+    with pytest.raises(NotAllowed, match="SHORTLIST_ADMINS"):
+        access.require_admin("U0ANA")
+    with pytest.raises(NotAllowed):
+        Access().require_admin("U0ANA")

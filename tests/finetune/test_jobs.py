@@ -8,14 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from finetune.jobs import Jobs
 from finetune.models import SMOLLM2
+from finetune.policy import Policy
 from finetune.queue import Queue
 from finetune.spec import Candidate, DatasetRef, EvaluationSpec, TuningSpec
-from finetune.state import TERMINAL, TRANSITIONS, Job, JobState
+from finetune.state import TERMINAL, TRANSITIONS, Job, JobState, Terms
 from index.bilingual import Bilingual
-from index.errors import BadInput, Unavailable, UnknownJob, UnknownModel
+from index.errors import BadInput, JobFailed, Unavailable, UnknownJob, UnknownModel
+from index.schema import jobs as jobs_table
 from index.store import open_store, sqlite_url
 
 MODEL = "SmolLM2-135M-Instruct"
@@ -309,3 +312,123 @@ def test_asking_about_jobs_loads_neither_dbos_nor_torch() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert told.stdout.strip() == "set()"
+
+
+def limited(home: Path, **policy: int) -> Jobs:
+    url = sqlite_url(home)
+    rules = Policy.model_validate(policy)
+    return Jobs(open_store(url), home=home, database_url=url, worker_command=None, policy=rules)
+
+
+def test_a_person_with_enough_jobs_waiting_is_refused_and_others_are_not(tmp_path: Path) -> None:
+    jobs = limited(tmp_path, queued_per_person=2)
+    submit(jobs, "a"), submit(jobs, "b")
+
+    with pytest.raises(BadInput, match="ana has 2 jobs waiting already") as refusal:
+        submit(jobs, "c")
+
+    assert "上限" in refusal.value.to("zh")
+    assert len(jobs.list()) == 2
+    assert len(jobs.events_after(0)) == 2
+    assert submit(jobs, "a").id == "1", "the same request once more is the same job, limit or not"
+    assert submit(jobs, "d", "bo").owner == "bo"
+    jobs.cancel("1")
+    assert submit(jobs, "c").state == "queued"
+
+
+def test_a_job_remembers_its_terms_and_what_it_needs(tmp_path: Path) -> None:
+    jobs = jobs_at(tmp_path)
+    terms = Terms(gpus=2, max_hours=1.5)
+    job = jobs.submit(evaluation(), dedupe_key="key", owner="ana", terms=terms)
+
+    assert (job.terms.gpus, job.terms.max_hours) == (2, 1.5)
+    assert job.terms.memory_gib == pytest.approx(0.9, abs=0.3)
+
+
+def test_any_job_can_be_repeated_the_same_or_changed(tmp_path: Path) -> None:
+    jobs = jobs_at(tmp_path)
+    job = submit(jobs)
+    bring_to(tmp_path, job, "starting", "running", "succeeded")
+
+    same = jobs.repeat(job.id, dedupe_key="same")
+    changed = jobs.repeat(
+        job.id, dedupe_key="changed", changes={"limit": 5, "full": True}, terms=Terms(gpus=2)
+    )
+
+    assert same.spec == job.spec
+    assert changed.spec == job.spec.model_copy(update={"limit": 5, "full": True})
+    assert changed.terms.gpus == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"limit": 0}, "limit cannot be 0"),
+        ({"limit": "many"}, "limit cannot be 'many'"),
+        ({"colour": "red"}, "'colour' cannot be changed"),
+        ({"dataset": "other"}, "'dataset' cannot be changed"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused_and_nothing_is_queued(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    jobs = jobs_at(tmp_path)
+    job = submit(jobs)
+    bring_to(tmp_path, job, "failed")
+
+    with pytest.raises(BadInput, match=said):
+        jobs.retry(job.id, dedupe_key="again", changes=changes)
+
+    assert len(jobs.list()) == 1
+
+
+def test_only_a_waiting_job_takes_a_priority(tmp_path: Path) -> None:
+    jobs = jobs_at(tmp_path)
+    job = submit(jobs)
+
+    assert jobs.prioritise(job.id, "high").priority == 1
+    with pytest.raises(BadInput, match="no priority 'urgent'"):
+        jobs.prioritise(job.id, "urgent")
+    jobs.cancel(job.id)
+    with pytest.raises(BadInput, match="does not wait"):
+        jobs.prioritise(job.id, "low")
+
+
+def edit(home: Path, **values: object) -> None:
+    with open_store(sqlite_url(home)).begin() as connection:
+        connection.execute(update(jobs_table).where(jobs_table.c.id == 1).values(**values))
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"state": "sleeping"}, "its state is 'sleeping'"),
+        ({"spec": {"kind": "evaluation", "candidates": []}}, "candidates"),
+        ({"spec": {"kind": "dance"}}, "dance"),
+        ({"spec": ["no", "object"]}, "spec"),
+    ],
+)
+def test_a_row_that_was_edited_by_hand_is_told_in_words_and_hides_no_other_job(
+    tmp_path: Path, values: dict[str, object], said: str
+) -> None:
+    jobs = jobs_at(tmp_path)
+    submit(jobs, "a"), submit(jobs, "b")
+    edit(tmp_path, **values)
+
+    with pytest.raises(JobFailed, match=f"Job 1 cannot be read from the store.*{said}"):
+        jobs.status("1")
+
+    assert [job.id for job in jobs.list()] == ["2"]
+    assert [error.job_id for error in jobs.unreadable()] == ["1"]
+    assert "无法从数据库读取" in jobs.unreadable()[0].to("zh")
+
+
+def test_a_result_that_was_cut_in_half_is_told_in_words(tmp_path: Path) -> None:
+    jobs = jobs_at(tmp_path)
+    job = submit(jobs)
+    bring_to(tmp_path, job, "starting", "running", "succeeded")
+    jobs.folder(job.id).mkdir(parents=True)
+    (jobs.folder(job.id) / "result.json").write_text('{"candidates": [{"mod')
+
+    with pytest.raises(JobFailed, match="The result of job 1 cannot be read"):
+        jobs.result(job.id)

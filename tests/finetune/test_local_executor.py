@@ -56,11 +56,15 @@ def job_dir(tmp_path: Path) -> Iterator[Path]:
         sweeper.cancel(handle)
 
 
-def executor(code: str, environment: Mapping[str, str] = os.environ, polite_s: float = 8.0) -> LocalExecutor:
+def executor(
+    code: str,
+    environment: Mapping[str, str] = os.environ,
+    polite_s: float = 8.0,
+    memory_gib: float | None = None,
+) -> LocalExecutor:
     command = (sys.executable, "-c", code)
-    return LocalExecutor(
-        environment=environment, recipes={"evaluation": command, "tuning": command}, polite_s=polite_s
-    )
+    recipes = {"evaluation": command, "tuning": command}
+    return LocalExecutor(environment=environment, recipes=recipes, polite_s=polite_s, memory_gib=memory_gib)
 
 
 def ready_pids(job_dir: Path) -> list[int]:
@@ -185,6 +189,57 @@ def test_a_recipe_gets_what_it_needs_and_no_secret(job_dir: Path) -> None:
     assert local.poll(handle) == Ended(code=0)
     assert {name: told.get(name) for name in needed} == needed
     assert "x" not in told.values()
+
+
+@pytest.mark.parametrize(("leased", "seen"), [("2,3", "2,3"), ("", ""), (None, "1")])
+def test_a_recipe_sees_the_devices_of_its_lease_and_no_others(
+    job_dir: Path, leased: str | None, seen: str
+) -> None:
+    (job_dir / "context.json").write_text(json.dumps({"visible_devices": leased}))
+    local = executor(TELL_ENVIRONMENT, {**os.environ, "CUDA_VISIBLE_DEVICES": "1"})
+    handle = local.start(job_dir, "evaluation")
+    await_end(handle)
+
+    assert local.poll(handle) == Ended(code=0)
+    assert json.loads((job_dir / "environment").read_text())["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_a_recipe_that_takes_too_much_memory_is_ended_with_a_reason(job_dir: Path) -> None:
+    (job_dir / "context.json").write_text(json.dumps({"visible_devices": "0"}))
+    local = executor(WAIT, memory_gib=0.001)
+    handle = local.start(job_dir, "evaluation")
+    ready_pids(job_dir)
+
+    assert local.poll(handle) is None
+    ended = local.poll(handle)
+
+    assert ended is not None
+    assert not ended.was_cut_off, "another attempt would go the same way"
+    assert ended.reason is not None
+    assert "GiB of main memory" in ended.reason.en
+    assert "内存" in ended.reason.zh
+
+
+def test_without_a_gpu_the_kernel_refuses_memory_beyond_the_limit(job_dir: Path) -> None:
+    (job_dir / "context.json").write_text(json.dumps({"visible_devices": ""}))
+    local = executor("bytes(2**30)", memory_gib=0.5)
+    handle = local.start(job_dir, "evaluation")
+    await_end(handle)
+
+    assert local.poll(handle) == Ended(code=1)
+    assert "MemoryError" in (job_dir / "log.txt").read_text()
+
+
+def test_runs_of_a_home_are_found_whoever_started_them(job_dir: Path) -> None:
+    first, other = executor(WAIT), executor("")
+    handle = first.start(job_dir, "evaluation")
+    ready_pids(job_dir)
+
+    assert other.strays(job_dir.parent) == [job_dir]
+    assert other.strays(job_dir.parent / "elsewhere") == []
+    first.cancel(handle)
+    assert first.poll(handle) is not None
+    assert other.strays(job_dir.parent) == []
 
 
 def test_a_run_gets_the_keys_that_it_names_and_no_others(job_dir: Path) -> None:

@@ -14,12 +14,14 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
 from finetune.executors.local import child_environment
 from finetune.jobs import Jobs
+from finetune.policy import Policy
 from finetune.spec import Candidate, DatasetRef, EvaluationSpec
-from finetune.state import Job, JobEvent
+from finetune.state import ORDINARY, Job, JobEvent, Terms
+from index.schema import jobs as jobs_table
 from index.schema import measurements
 from index.store import open_store, sqlite_url
 
@@ -36,8 +38,9 @@ class Bench:
         self.engine: Engine = open_store(self.url)
         self.jobs = Jobs(self.engine, home=home, database_url=self.url, **settings)
 
-    def submit(self, behaviour: str, model: str = MODEL) -> Job:
-        return self.jobs.submit(spec(behaviour, model), dedupe_key=uuid.uuid4().hex, owner="ana")
+    def submit(self, behaviour: str, terms: Terms = ORDINARY, *, model: str = MODEL) -> Job:
+        key = uuid.uuid4().hex
+        return self.jobs.submit(spec(behaviour, model), dedupe_key=key, owner="ana", terms=terms)
 
     def run(self, behaviour: str) -> Job:
         return self.finish(self.submit(behaviour))
@@ -136,7 +139,7 @@ def test_no_secret_reaches_the_recipe(bench: Bench) -> None:
 
 
 def test_a_recipe_gets_the_key_of_the_provider_that_it_asks_and_no_file_holds_it(bench: Bench) -> None:
-    job = bench.finish(bench.submit("tell_environment", "openai:gpt-4.1-mini"))
+    job = bench.finish(bench.submit("tell_environment", model="openai:gpt-4.1-mini"))
 
     names = bench.jobs.result(job.id)["environment"]["names"]
     assert "OPENAI_API_KEY" in names
@@ -289,6 +292,72 @@ def test_a_job_outlives_its_submitter_and_an_idle_worker_ends(tmp_path: Path) ->
     assert worker is not None
     worker.wait()
     bench.close()
+
+
+def test_jobs_of_two_devices_run_at_the_same_time_and_see_one_each(tmp_path: Path) -> None:
+    policy = Policy(devices="gpu0:24,gpu1:24")
+    bench = Bench(tmp_path, worker_command=WORKER, worker_idle_s=0.5, policy=policy)
+    jobs = [bench.submit("work_until_the_gate_opens") for _ in range(2)]
+    pids = {bench.await_event(job, "begun").data["pid"] for job in jobs}
+    visible = {psutil.Process(pid).environ()["CUDA_VISIBLE_DEVICES"] for pid in pids}
+    taken = {use.name: use.job_id for use in bench.jobs.devices()}
+    for job in jobs:
+        (bench.jobs.folder(job.id) / "gate").touch()
+
+    assert visible == {"0", "1"}
+    assert set(taken.values()) == {job.id for job in jobs}
+    assert {bench.finish(job).state for job in jobs} == {"succeeded"}
+    bench.close()
+
+
+def test_a_job_whose_time_is_up_is_ended_with_a_reason(bench: Bench) -> None:
+    job = bench.submit("found_a_family", Terms(max_hours=0.5 / 3600))
+
+    job = bench.finish(job)
+
+    assert (job.state, job.attempts) == ("failed", 1)
+    assert "the longest it may" in str(job.reason)
+    assert job.ran_s >= 0.5
+
+
+def test_time_on_the_device_is_counted(bench: Bench) -> None:
+    job = bench.run("behave")
+
+    assert job.ran_s > 0
+    assert bench.jobs.spent()[0].owner == "ana"
+
+
+def test_a_queued_row_that_somebody_broke_fails_in_words_and_the_next_job_runs(bench: Bench) -> None:
+    blocking = bench.submit("work_until_the_gate_opens")
+    bench.await_event(blocking, "begun")
+    broken, healthy = bench.submit("behave"), bench.submit("behave")
+    with bench.engine.begin() as connection:
+        row = update(jobs_table).where(jobs_table.c.id == int(broken.id))
+        connection.execute(row.values(spec={"kind": "evaluation"}))
+    (bench.jobs.folder(blocking.id) / "gate").touch()
+
+    assert bench.finish(healthy).state == "succeeded"
+    with bench.engine.connect() as connection:
+        row = select(jobs_table.c.state, jobs_table.c.reason).where(jobs_table.c.id == int(broken.id))
+        state, reason = connection.execute(row).one()
+    assert state == "failed"
+    assert f"Job {broken.id} cannot be read" in reason["en"]
+
+
+def test_a_state_that_there_is_not_ends_the_run_and_is_told(bench: Bench) -> None:
+    job = bench.submit("found_a_family")
+    family = [psutil.Process(pid) for pid in bench.await_event(job, "family").data["pids"]]
+    row = jobs_table.c.id == int(job.id)
+    with bench.engine.begin() as connection:
+        connection.execute(update(jobs_table).where(row).values(state="asleep"))
+
+    job = bench.finish(bench.submit("behave"))
+
+    assert job.state == "succeeded", "the device is free again"
+    assert [lives(process) for process in family] == [False, False, False]
+    with bench.engine.connect() as connection:
+        state, reason = connection.execute(select(jobs_table.c.state, jobs_table.c.reason).where(row)).one()
+    assert (state, "its state is 'asleep'" in reason["en"]) == ("failed", True)
 
 
 def test_the_url_of_the_store_is_not_on_the_workers_command_line(bench: Bench) -> None:

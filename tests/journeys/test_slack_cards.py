@@ -115,6 +115,32 @@ def test_result_that_slack_did_not_take_is_posted_at_the_next_round(
     assert len(slack.calls("chat.postMessage")) == 2
 
 
+def test_result_that_a_killed_bot_was_posting_is_posted_by_the_next(
+    tmp_path: Path, slack: SlackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(*_: object) -> None:
+        raise KeyboardInterrupt  # as a kill: nobody gives the claim back
+
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        bot.posts()
+        worker = Worker(bot.surface, bot.surface.jobs.status("1"))
+        worker.move("starting", "running")
+        worker.succeed(evaluation_result())
+        with monkeypatch.context() as patch:
+            patch.setattr(bot.surface.cards, "_result_message", be_killed)
+            with pytest.raises(KeyboardInterrupt):
+                bot.surface.cards.tick(bot.app.client)
+        bot.surface.cards.tick(bot.app.client)
+        before = len(slack.calls("chat.postMessage"))
+        bot.surface.cards.reopen_untold()
+        for _ in range(2):
+            bot.surface.cards.tick(bot.app.client)
+
+    assert before == 1
+    assert len(slack.calls("chat.postMessage")) == 2
+
+
 def a_result_with_files(folder: Path) -> dict[str, object]:
     """A result whose picture, report and tables lie in a folder."""
     folder.mkdir()

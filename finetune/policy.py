@@ -1,0 +1,33 @@
+"""The rules of the house for jobs: which devices, who may have how many, for how long, what is kept.
+
+Values only. `bot.settings` fills them from the environment; the worker, which reads no settings of its own,
+gets them as JSON on its command line. No secret belongs in here.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEVICES_PATTERN = r"^(auto|cpu(:\d+(\.\d+)?)?|gpu\d{1,3}:\d+(\.\d+)?(,gpu\d{1,3}:\d+(\.\d+)?)*)$"
+
+
+class Policy(BaseModel):
+    """None means no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    devices: str = Field(default="auto", pattern=DEVICES_PATTERN)
+    """`auto` asks the driver; `cpu` or `cpu:16`; `gpu0:24,gpu1:24` names GPUs and their GiB."""
+    lease_s: float = Field(default=60.0, gt=0)
+    """A worker whose pulse stands still for so long is taken for dead. More than a locked store is waited for."""
+    running_per_person: int | None = Field(default=None, ge=1)
+    queued_per_person: int | None = Field(default=None, ge=1)
+    max_hours: float | None = Field(default=None, gt=0)
+    """Longest running time of a job that states none, all attempts together."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """Main memory that the processes of one job may use; None is nine tenths of the machine's."""
+    keep_days: float | None = Field(default=None, gt=0)
+    """Files that only help to run a job are deleted so long after its end; results are kept."""
+
+
+ORDINARY = Policy()
