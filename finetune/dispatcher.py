@@ -20,6 +20,7 @@ from finetune.leases import Leases, Watch
 from finetune.policy import Policy
 from finetune.queue import Queue
 from index.bilingual import Bilingual
+from index.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class Dispatcher:
     in_hand: set[str]
     patience_s: float = 0.0
     """A job that no worker has the devices for is refused only then: others may still be starting."""
+    look_for_devices: Callable[[], Sequence[Device]] | None = None
+    """Where devices come and go; Unavailable while nobody can tell."""
     clock: Callable[[], float] = time.monotonic
     _since_s: float = field(init=False)
     _watch: Watch = field(init=False)
@@ -65,8 +68,20 @@ class Dispatcher:
         if not self.leases.beat():
             raise Replaced
         self._beat_at_s = now_s
+        self._look_for_more()
         for dead in self._watch.dead(self.leases.others(), now_s=now_s):
             self._bury(dead.worker, dead.home, self.leases.bury(dead), near=dead.is_near)
+
+    def _look_for_more(self) -> None:
+        """Devices that came are there to lease. Those that went stay: they may come back, and jobs wait for them."""
+        try:
+            now = self.look_for_devices() if self.look_for_devices else ()
+        except Unavailable:
+            return
+        known = {device.key for device in self.devices}
+        if new := [device for device in now if device.key not in known]:
+            self.devices = (*self.devices, *new)
+            self.leases.restate(self.devices)
 
     def sweep(self) -> None:
         """End runs of this home that are no job's any more, as those that another machine took over."""
@@ -121,7 +136,8 @@ class Dispatcher:
 
     def _refuse_what_fits_nowhere(self) -> bool:
         """End jobs that no known worker has the devices for: they would wait for ever."""
-        if self.clock() - self._since_s < self.patience_s:
+        has_only_begun = self.clock() - self._since_s < self.patience_s
+        if has_only_begun or not self.devices:  # without any, the place is away, and may have anything
             return False
         lists = self.leases.device_lists()
         refused: bool = False

@@ -20,6 +20,7 @@ from finetune.admission import Admission, admission
 from finetune.dataset_errors import NoSuchFile
 from finetune.device import this_device
 from finetune.errors import NotForHosted, OnlyLabelsAreLearnt, UnreadableJob
+from finetune.executors.choice import require
 from finetune.folder import JobFolder
 from finetune.outlook import Outlooks
 from finetune.policy import ORDINARY as ORDINARY_POLICY
@@ -58,6 +59,7 @@ class Jobs:
         self._outlooks = Outlooks(engine)
         self._policy = policy
         self._home = home.absolute()
+        self._files = (policy.shared or home).absolute()
         self._database_url = database_url
         self._datasets = datasets
         self._worker: WorkerProcess | None = None
@@ -84,13 +86,13 @@ class Jobs:
         `sha256:…` names one that is kept already. `task`: what the rows ask for; None recognises it, as with the
         columns. `labels`: all there are, where rows may lack some.
         """
-        if known := data.find_registered(path_or_name, home=self._home, task=task):
+        if known := data.find_registered(path_or_name, home=self._files, task=task):
             return known
         is_free = self._datasets is None or path_or_name in data.SAMPLES
         path = path_or_name if is_free or self._datasets is None else _inside(self._datasets, path_or_name)
         return data.register(
             path,
-            home=self._home,
+            home=self._files,
             task=task,
             labels=labels,
             text_column=text_column,
@@ -99,11 +101,11 @@ class Jobs:
 
     def register_benchmark(self, name: str, *, folder: Path | None = None) -> DatasetRef:
         """Keep the rows of a standard benchmark of lm-evaluation-harness; `folder` holds a task of one's own."""
-        return data.register_benchmark(name, home=self._home, folder=folder)
+        return data.register_benchmark(name, home=self._files, folder=folder)
 
     def describe_dataset(self, dataset: DatasetRef) -> builtins.list[Bilingual]:
         """What was recognised in a registered data set, in a line or two."""
-        return data.describe(dataset, home=self._home).lines()
+        return data.describe(dataset, home=self._files).lines()
 
     def resolve_model(self, name: str) -> models.ModelLocation:
         """Find the model that a name means; UnknownModel when nothing fits."""
@@ -111,8 +113,8 @@ class Jobs:
 
     def estimate(self, spec: EvaluationSpec) -> builtins.list[Admission]:
         """What each candidate would need on this machine, or why it would be refused; nothing is loaded."""
-        device, folder = this_device(), models.models_folder(self._home)
-        rows = data.load(spec.dataset.sha256, home=self._home)
+        device, folder = this_device(), models.models_folder(self._files)
+        rows = data.load(spec.dataset.sha256, home=self._files)
         texts = ["\n".join((spec.instruction or "", row.text, *row.choices)) for row in rows]
         return [admission(one, spec.dataset, texts, device, models=folder) for one in spec.candidates]
 
@@ -238,7 +240,7 @@ class Jobs:
 
     def folder(self, job_id: str) -> Path:
         """Where the files of a job lie."""
-        return self._home / "jobs" / self.status(job_id).id
+        return self._files / "jobs" / self.status(job_id).id
 
     def log_tail(self, job_id: str, lines: int = 50) -> str:
         """The last lines that the job printed; empty while it has not begun."""
@@ -268,8 +270,12 @@ class Jobs:
             time.sleep(_LOOK_S)
 
     def ensure_worker(self) -> None:
-        """Start a worker of this home unless there is one; it outlives this process, and ends when idle."""
+        """Start a worker of this home unless there is one; it outlives this process, and ends when idle.
+
+        BadSetting when the place where jobs shall run cannot be used from here.
+        """
         if self._worker:
+            require(self._policy)
             self._worker.ensure()
 
     def run_worker(self, name: str = "") -> Bilingual:

@@ -18,7 +18,7 @@ import psutil
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from finetune.devices import Device, as_json, host_name, process_space
+from finetune.devices import OTHERS_SAY, Device, as_json, host_name, process_space
 from finetune.fair import Grant, Waiting
 from finetune.state import ACTIVE
 from index.schema import jobs, leases, workers
@@ -92,6 +92,13 @@ class Leases:
         with self._engine.begin() as connection:
             connection.execute(delete(workers).where(workers.c.id == self.worker))
             connection.execute(insert(workers).values(id=self.worker, **values))
+
+    def restate(self, devices: Sequence[Device]) -> None:
+        """Say anew which devices this worker has."""
+        mine = (workers.c.id == self.worker) & (workers.c.session == self._session)
+        change = update(workers).where(mine).values(devices=[as_json(device) for device in devices])
+        with self._engine.begin() as connection:
+            connection.execute(change)
 
     def beat(self) -> bool:
         """Show that this worker lives; False when another one goes by its id."""
@@ -219,7 +226,7 @@ class Leases:
         query = select(leases.c.visible).where(leases.c.job_id == int(job_id)).order_by(leases.c.name)
         with self._engine.connect() as connection:
             visible = list(connection.execute(query).scalars())
-        return ",".join(visible) if visible else None
+        return None if not visible or OTHERS_SAY in visible else ",".join(visible)
 
     def _take(self, connection: Connection, job_id: int, where: Any = None) -> bool:
         """Put the job into this worker's hand under a new grant number."""

@@ -6,6 +6,8 @@ gets them as JSON on its command line. No secret belongs in here.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 DEVICES_PATTERN = r"^(auto|cpu(:\d+(\.\d+)?)?|gpu\d{1,3}:\d+(\.\d+)?(,gpu\d{1,3}:\d+(\.\d+)?)*)$"
@@ -28,6 +30,14 @@ class Policy(BaseModel):
     """Main memory that the processes of one job may use; None is nine tenths of the machine's."""
     keep_days: float | None = Field(default=None, gt=0)
     """Files that only help to run a job are deleted so long after its end; results are kept."""
+    shared: Path | None = None
+    """Where jobs, data sets and models lie, when several machines see the same; None is the home."""
+    ray_address: str | None = None
+    """The cluster that runs the jobs; None is this machine."""
+    ray_python: str | None = None
+    """The interpreter on its nodes; None is the path of this one."""
+    ray_gpu_gib: float = Field(default=80.0, gt=0)
+    """Memory of one of its GPUs, which Ray does not tell."""
 
 
 ORDINARY = Policy()

@@ -29,13 +29,14 @@ from finetune.publish import publish
 from finetune.queue import NotOurs, Queue
 from finetune.state import ACTIVE, TERMINAL, Job, JobState
 from index.bilingual import Bilingual
-from index.errors import JobFailed
+from index.errors import JobFailed, Unavailable
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 _LOOK_S = 0.25
 _STORE_AWAY_S = 2.0
+_PLACE_AWAY_S = 2.0
 _COUNT_S = 10.0
 """So often running time is written down: more than this is never lost."""
 _FULL_BYTES = 2**22
@@ -93,6 +94,7 @@ class Supervisor:
         self._context = context
         self._stopping = stopping
         self._max_hours = max_hours
+        self._told_away: dict[str, Bilingual] = {}
 
     def run(self, job_id: str) -> None:
         """See a job through to its end. A store that does not answer, or a full disk, is waited for: the process
@@ -105,6 +107,9 @@ class Supervisor:
                 return self._let_go(job_id, error.worker)
             except UnreadableJob as error:
                 return self._condemn(job_id, error)
+            except Unavailable as away:
+                self._tell_once(job_id, away)
+                self._pause(_PLACE_AWAY_S)
             except OperationalError:
                 logger.warning("store does not answer", extra={"job_id": job_id}, exc_info=True)
                 self._pause(_STORE_AWAY_S)
@@ -133,8 +138,8 @@ class Supervisor:
     def _launch(self, job: Job, note: Bilingual | None = None) -> None:
         """Claim the job for a new attempt and start its process, unless somebody moved it meanwhile."""
         folder = self._folder(job.id)
-        visible = {"visible_devices": self._leases.visible_to(job.id)}
-        folder.prepare(job.spec, {**self._context, **visible})  # first: a full disk must not cost an attempt
+        leased = {"visible_devices": self._leases.visible_to(job.id), "devices": job.terms.gpus}
+        folder.prepare(job.spec, {**self._context, **leased})  # first: a full disk must not cost an attempt
         if not self._queue.claim(job):
             return
         if note is not None:
@@ -227,6 +232,13 @@ class Supervisor:
                 return state
             events = [event for line in lines.splitlines() if (event := read_event(line))]
             self._queue.append_events(job_id, events, read_from=offset, read_to=offset + len(lines))
+
+    def _tell_once(self, job_id: str, away: Unavailable) -> None:
+        """Say to the person why nothing happens, unless it was said already."""
+        if self._told_away.get(job_id) != away.message:
+            logger.warning("place does not answer", extra={"job_id": job_id})
+            self._told_away[job_id] = away.message
+            self._queue.add_note(job_id, away.message)
 
     def _recorded(self, job_id: str) -> Handle | None:
         child = self._queue.child(job_id)

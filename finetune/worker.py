@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -28,10 +27,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from finetune.atomic import write_text
-from finetune.devices import Device, discover
+from finetune.devices import Device
 from finetune.dispatcher import Dispatcher, Replaced
 from finetune.executors.base import Recipe
-from finetune.executors.local import RECIPES, LocalExecutor, own_environment
+from finetune.executors.choice import Place, choose
+from finetune.executors.local import RECIPES, own_environment
 from finetune.leases import Leases
 from finetune.policy import ORDINARY, Policy
 from finetune.providers import provider_keys
@@ -40,6 +40,7 @@ from finetune.retention import Cleaner
 from finetune.supervisor import Supervisor
 from finetune.worker_process import identity_of
 from index.bilingual import Bilingual
+from index.errors import ShortlistError, Unavailable
 from index.store import open_store
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ _ROUND_S = 5.0
 _SHARED_LOOK_S = 0.5
 """A PostgreSQL store cannot be asked for nothing whether it changed."""
 _STORE_AWAY_S = 2.0
+_PLACE_AWAY_S = 2.0
 _LET_GO_S = 20
 """More than a cancellation under way takes."""
 _LOCK_WAIT_S = 1.0
@@ -75,23 +77,18 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
     """
     home.mkdir(parents=True, exist_ok=True)
     stopping = _stop_on_signals()
-    devices = discover(policy.devices, own_environment())
-    engine = open_store(database_url)
     environment = own_environment()
+    place = choose(policy, environment, recipes, keys=provider_keys(environment) | dict(keys or {}))
+    files = policy.shared or home
+    engine = open_store(database_url)
     identity = identity_of(home, database_url, name)
-    leases = Leases(engine, _worker_id(identity), home=home)
-    executor = LocalExecutor(
-        environment=environment,
-        keys=provider_keys(environment) | dict(keys or {}),
-        recipes=recipes,
-        memory_gib=policy.memory_gib,
-    )
-    threads = max(1, _threads() // len(devices))
+    leases = Leases(engine, _worker_id(identity), home=files)
+    threads = {} if place.threads is None else {"threads": place.threads}
     supervisor = Supervisor(
         engine,
-        executor,
+        place.executor,
         leases,
-        context={"home": str(home), "threads": threads},
+        context={"home": str(files), **threads},
         stopping=stopping,
         max_hours=policy.max_hours,
     )
@@ -106,15 +103,25 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
             DBOS.start_workflow(run_job, job_id)
 
     queue = Queue(engine)
-    patience_s = 0.0 if database_url.startswith("sqlite") else policy.lease_s
-    dispatcher = Dispatcher(queue, leases, executor, devices, policy, begin, hands.held, patience_s)
+    dispatcher = Dispatcher(
+        queue,
+        leases,
+        place.executor,
+        (),
+        policy,
+        begin,
+        hands.held,
+        patience_s=0.0 if database_url.startswith("sqlite") else policy.lease_s,
+        look_for_devices=place.devices,
+    )
     loop = _Loop(
-        engine, dispatcher, Cleaner(engine, home, keep_days=policy.keep_days), stopping, until_idle_s
+        engine, dispatcher, Cleaner(engine, files, keep_days=policy.keep_days), stopping, until_idle_s
     )
     while True:
         try:
             with FileLock(identity.with_suffix(".lock")).acquire(timeout=_LOCK_WAIT_S):
-                _serve(home, database_url, leases, devices, stopping, loop.run)
+                dispatcher.devices = _await_devices(place, queue, leases, stopping, until_idle_s)
+                _serve(home, database_url, leases, dispatcher.devices, stopping, loop.run)
         except Timeout:
             return _already_running(home)
         except Replaced:
@@ -122,6 +129,36 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
         # A job that came while the lock was still held found a worker and started none: look again.
         if stopping.is_set() or not loop.has_work():
             return _ended(queue)
+
+
+def _await_devices(
+    place: Place, queue: Queue, leases: Leases, stopping: Event, until_idle_s: float | None
+) -> tuple[Device, ...]:
+    """Wait for a place that is away or has no device yet, and tell the people whose jobs wait with us.
+
+    With a job in hand there is no waiting: it may go on without an answer, and devices are looked for later too.
+    """
+    told: set[str] = set()
+    last_work_s = time.monotonic()
+    while not stopping.is_set():
+        try:
+            if devices := place.devices():
+                return devices
+            why = _no_device()
+        except Unavailable as away:
+            why = away.message
+        unfinished = queue.next_unfinished()
+        for job_id in set(unfinished) - told:
+            queue.add_note(job_id, why)
+            told.add(job_id)
+        if leases.mine():
+            break
+        if unfinished:
+            last_work_s = time.monotonic()
+        elif until_idle_s is not None and time.monotonic() - last_work_s >= until_idle_s:
+            break
+        stopping.wait(_PLACE_AWAY_S)
+    return ()
 
 
 class _Hands:
@@ -239,15 +276,19 @@ def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequen
     given = parser.parse_args(arguments)
     url, keys = _from_stdin() if given.database_url == "-" else (given.database_url, {})
     _log_to_stderr()
-    said = run_worker(
-        home=given.home.absolute(),
-        database_url=url,
-        policy=given.policy,
-        name=given.name,
-        until_idle_s=given.until_idle,
-        recipes=recipes,
-        keys=keys,
-    )
+    try:
+        said = run_worker(
+            home=given.home.absolute(),
+            database_url=url,
+            policy=given.policy,
+            name=given.name,
+            until_idle_s=given.until_idle,
+            recipes=recipes,
+            keys=keys,
+        )
+    except ShortlistError as error:
+        logger.error(error.message.en)
+        return 2
     logger.info(said.en)
     return 0
 
@@ -335,11 +376,6 @@ def _worker_id(identity: Path) -> str:
     return path.read_text(encoding="ascii")
 
 
-def _threads() -> int:
-    """Processor cores that a recipe may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _already_running(home: Path) -> Bilingual:
     return Bilingual(
         en=f"A worker already serves {home}; this one is not needed.",
@@ -353,6 +389,14 @@ def _replaced(home: Path) -> Bilingual:
         "Delete worker.id in one of the two homes and start again.",
         zh=f"另一个 worker 使用了同一身份（例如复制了 {home}），本 worker 已退出。"
         "请删除其中一个目录里的 worker.id 后重新启动。",
+    )
+
+
+def _no_device() -> Bilingual:
+    return Bilingual(
+        en="The cluster answers and has no GPU. The job waits until a node with one joins; "
+        "SHORTLIST_DEVICES=cpu uses its processors instead.",
+        zh="集群有响应，但没有 GPU。任务会等待有 GPU 的节点加入；设置 SHORTLIST_DEVICES=cpu 可改用其处理器。",
     )
 
 

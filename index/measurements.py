@@ -20,10 +20,10 @@ def record(engine: Engine, measurements: Iterable[Measurement]) -> int:
     """
     insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     with engine.begin() as connection:
-        return sum(
-            connection.execute(insert(table).values(_to_row(measurement)).on_conflict_do_nothing()).rowcount
-            for measurement in measurements
-        )
+        rows = (insert(table).values(_to_row(measurement)) for measurement in measurements)
+        # Returned, not counted by the driver: psycopg says -1.
+        news = (connection.execute(row.on_conflict_do_nothing().returning(table.c.id)) for row in rows)
+        return sum(len(new.all()) for new in news)
 
 
 def find(

@@ -25,6 +25,7 @@ class Handle:
 
     job_dir: Path
     pid: int
+    """Number of the process; on a cluster, which run of this folder it is."""
     started_s: float
     """When the process started, seconds since the epoch."""
 
@@ -45,7 +46,7 @@ class Ended:
 
 
 class Executor(Protocol):
-    """A place where recipes run."""
+    """A place where recipes run. `poll` and `cancel` may raise Unavailable: the place is away, which is waited for."""
 
     def start(self, job_dir: Path, recipe: Recipe, key_names: Sequence[str] = ()) -> Handle:
         """Start the recipe on the folder and return at once.

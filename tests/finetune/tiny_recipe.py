@@ -39,6 +39,13 @@ def tell_environment() -> None:
     finish(names=sorted(os.environ))
 
 
+def take_a_moment() -> None:
+    began_s = time.time()
+    tell("begun")
+    time.sleep(1.0)
+    finish(began_s=began_s, ended_s=time.time(), visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
 def work_until_the_gate_opens() -> None:
     tell("begun")
     while not (JOB_DIR / "gate").exists():
@@ -91,6 +98,7 @@ BEHAVIOURS: dict[str, Callable[[], None]] = {
     for function in (
         behave,
         tell_environment,
+        take_a_moment,
         work_until_the_gate_opens,
         hold_at_first,
         be_killed,
