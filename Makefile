@@ -39,7 +39,7 @@ check: setup  ## Format, lint, types, import contracts, tests.
 	@echo "==> import contracts"
 	@$(BIN)/lint-imports
 	@echo "==> tests (real models in child processes: some minutes)"
-	@$(BIN)/python -m pytest -m "not gpu" -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -q -n logical --maxprocesses 4 --dist loadfile
 
 gpu-check: setup  ## The tests that need a CUDA device.
 	@$(BIN)/python -m pytest -m gpu

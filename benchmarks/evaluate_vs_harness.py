@@ -88,7 +88,7 @@ class Ours:
             self.prompts,
             WRITTEN_TOKENS,
             max_tokens(self.model),
-            [row.text for row in self.rows],
+            self.rows,
         )
         found = {reply.row.id: reply.prediction for reply in asker.ask(self.rows)}
         return [found[row.id] for row in self.rows]

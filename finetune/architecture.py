@@ -65,6 +65,8 @@ class Architecture:
     """A classifier's own labels, in the order of its outputs."""
     stored: StoredFormat | None = None
     """None: at full precision."""
+    has_new_head: bool = False
+    """The labels are not those of the checkpoint: a head for them is made up on loading, to be trained."""
     config: Mapping[str, Any] | None = None
 
     @property

@@ -6,7 +6,7 @@ BadInput
 ├── QueueFull                                              a person has enough jobs waiting
 ├── UnusableServer, NotForHosted, NotForOthers             a hosted model that cannot be asked like that
 ├── WrongJudge, NothingToCompare                           a judge where none can be, or none where one must be
-└── OnlyLabelsAreLearnt                                    a task that fine-tunes do not know yet
+└── NothingToLearn                                         rows to tune on that have no right answer
 
 JobFailed
 └── UnreadableJob                                          a row of the store that no job can be made of
@@ -139,15 +139,16 @@ class NothingToCompare(BadInput):
         )
 
 
-class OnlyLabelsAreLearnt(BadInput):
-    """A fine-tune was asked for on rows that are not labelled with classes."""
+class NothingToLearn(BadInput):
+    """A fine-tune was asked for on rows that do not say what is right."""
 
     def __init__(self, name: str, task: str) -> None:
         super().__init__(
             Bilingual(
-                en=f"{name} is a set for {task}, and a fine-tune learns classification only so far. "
-                "Give rows with a text and one of a few labels.",
-                zh=f"{name} 是 {task} 数据集，目前微调只支持分类。请提供带文本和标签的数据。",
+                en=f"{name} is taken for {task}, where no answer is the right one, and a fine-tune learns answers. "
+                "Give rows with a text and its label or answer, or name another task.",
+                zh=f"{name} 被当作 {task} 数据，没有标准答案，而微调学习的是答案。"
+                "请提供带标签或答案的数据，或指定其他任务。",
             )
         )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from finetune.spec import EvaluationSpec, TuningSpec
+from finetune.spec import MAX_TOKENS, EvaluationSpec, TuningSpec
 from index import footprint
 from index.records import ModelFact
 
@@ -41,7 +41,11 @@ def _needs(
 
 def _tuning(spec: TuningSpec, fact: ModelFact) -> footprint.Footprint | None:
     return footprint.tuning(
-        fact, method=spec.method, seq_tokens=spec.max_tokens, batch=spec.batch_size, rank=spec.lora_rank
+        fact,
+        method=spec.method,
+        seq_tokens=spec.max_tokens or MAX_TOKENS,
+        batch=spec.batch_size,
+        rank=spec.lora_rank,
     )
 
 

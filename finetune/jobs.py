@@ -19,7 +19,7 @@ from finetune import data, estimate, models
 from finetune.admission import Admission, admission
 from finetune.dataset_errors import NoSuchFile
 from finetune.device import this_device
-from finetune.errors import NotForHosted, OnlyLabelsAreLearnt, UnreadableJob
+from finetune.errors import NotForHosted, NothingToLearn, UnreadableJob
 from finetune.executors.choice import require
 from finetune.folder import JobFolder
 from finetune.outlook import Outlooks
@@ -136,8 +136,8 @@ class Jobs:
             _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
             if self._datasets is not None:
                 _refuse_servers(spec)
-        elif spec.dataset.task != "classification":
-            raise OnlyLabelsAreLearnt(spec.dataset.name, spec.dataset.task)
+        elif spec.dataset.task in ("chat", "language-modelling"):
+            raise NothingToLearn(spec.dataset.name, spec.dataset.task)
         known = _with_known_models(spec)
         return self._queue.insert_or_get(
             known,

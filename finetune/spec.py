@@ -52,6 +52,13 @@ METRIC_NAMES: dict[DatasetTask, tuple[str, ...]] = {
 """What is reported for a task; the first decides unless another is named."""
 
 
+Augmentation = Literal["edits", "upsample"]
+"""edits: copies with typing slips, other case and punctuation. upsample: rows of rare labels again."""
+_PATIENCE = 3
+MAX_TOKENS = 512
+"""Longest row that is learned from where nothing else is stated."""
+
+
 class DatasetRef(BaseModel):
     """A registered data set."""
 
@@ -226,23 +233,57 @@ class TuningSpec(BaseModel):
     """qlora loads the base in nf4 with double quantization."""
     lora_rank: int = Field(default=16, ge=1, le=256)
     lora_alpha: int = Field(default=32, ge=1, le=1024)
+    use_rslora: bool = False
+    """Scale the adapter by alpha / sqrt(rank) instead of alpha / rank (Kalajdzievski, arXiv 2312.03732)."""
+    use_dora: bool = False
+    """Learn the size of each weight column apart from its direction (Liu et al., arXiv 2402.09353)."""
     learning_rate: float | None = Field(default=None, gt=0, le=1e-1)
     """Peak; None lets the recipe choose by the size of the model."""
     epochs: float = Field(default=1.0, gt=0, le=20)
     max_steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=4, ge=1, le=256)
-    max_tokens: int = Field(default=512, ge=16, le=131072)
-    """Rows longer than this are counted, reported and left out: never cut."""
+    """Rows a step; where memory is short a step is taken in shares, with the same outcome."""
+    max_tokens: int | None = Field(default=None, ge=16, le=131072)
+    """Rows longer than this are counted, reported and left out: never cut. None: 512, or the context if it is shorter."""
     held_out_frac: float = Field(default=0.2, gt=0, lt=1)
     held_out_limit: int | None = Field(default=None, ge=2)
     limit: int | None = Field(default=None, ge=10)
     """Use that many rows before the split, chosen by `seed`; None uses all."""
+    early_stopping: int | None = Field(default=None, ge=0)
+    """Stop after so many looks at the validation loss without a gain, and take the best; 0 never does. None: 3 where
+    rows are seen more than once, or a search is wanted."""
+    search: int = Field(default=0, ge=0, le=100)
+    """Trials of learning rate, rank and epochs before the run, on validation rows; 0 takes what is given."""
+    augmentation: tuple[Augmentation, ...] = ()
+    """What is added to the rows that are learned from; measured against learning without it."""
+    gradient_checkpointing: bool | None = None
+    """Compute activations again instead of keeping them; None does so when memory runs out."""
+    general_texts: int = Field(default=12, ge=0, le=200)
+    """So many texts of general knowledge are read before and after, to show what was forgotten."""
+    instruction: str | None = Field(default=None, max_length=20_000)
+    """What the model is told first; None takes the task's own sentence."""
+    max_new_tokens: int | None = Field(default=None, ge=1, le=32_768)
+    """Longest answer when a written one is scored; None takes what suits the task."""
+    export: Literal["adapter", "merged", "gguf"] = "adapter"
+    """merged: also the whole model in safetensors. gguf: also in that format, where llama.cpp's converter is installed."""
     seed: int = 0
 
     @property
     def key_names(self) -> tuple[str, ...]:
         """A fine-tune asks nobody, so it is given no secret."""
         return ()
+
+    @property
+    def patience(self) -> int:
+        """Looks at the validation loss without a gain that end the run; 0 looks at none."""
+        if self.early_stopping is not None:
+            return self.early_stopping
+        return _PATIENCE if self.epochs > 1 or self.search or self.augmentation else 0
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether anything is chosen by rows that are neither learned from nor held out."""
+        return bool(self.patience or self.search or self.augmentation)
 
 
 Spec = Annotated[EvaluationSpec | TuningSpec, Field(discriminator="kind")]

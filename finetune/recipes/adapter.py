@@ -1,26 +1,26 @@
-"""Turn a trained model into an adapter folder, and prove that the folder gives the same model back.
-
-What people most often complain of is that the merged or exported model is not the one that was tuned, so the
-folder is loaded onto a fresh base, merged, and its logits are compared with those right after training.
-"""
+"""Turn a trained model into an adapter folder, and have a fresh process prove that the folder gives the same model back."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from finetune.data import text_hash
-from finetune.recipes.loading import TRAINING_TEXTS, load_model, load_tokenizer, with_adapter
+from finetune.recipes.check_adapter import probes
+from finetune.recipes.job_dir import JobDir, read_json
+from finetune.recipes.loading import TRAINING_TEXTS, load_tokenizer
 from finetune.recipes.tuning_plan import TuningPlan
+from index.bilingual import Bilingual
+from index.errors import JobFailed
 
-_CHECKED_ROWS = 4
-
-_TOLERANCE = {torch.float32: 1e-2, torch.bfloat16: 1.0}
-"""Logits reach tens; adding the adapter to the weights rounds once more in the precision of the weights."""
+_SHOWN_OF_LOG = 300
 
 
 def save_adapter(folder: Path, model: Any, plan: TuningPlan) -> Path:
@@ -32,42 +32,43 @@ def save_adapter(folder: Path, model: Any, plan: TuningPlan) -> Path:
         config.base_model_name_or_path = plan.location.id
     model.save_pretrained(unfinished, safe_serialization=True)
     load_tokenizer(plan.location, plan.context).save_pretrained(unfinished)
-    hashes = sorted({text_hash(row.text) for row in plan.train_rows})
+    if plan.architecture.kind == "classifier":
+        # Beside the adapter, so that whoever loads it knows what the outputs of its head are called.
+        model.config.save_pretrained(unfinished)
+    hashes = sorted({text_hash(row.text) for row in (*plan.train_rows, *plan.validation_rows)})
     (unfinished / TRAINING_TEXTS).write_text(json.dumps(hashes), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     return folder
 
 
-@torch.inference_mode()
-def answer_logits(model: Any, plan: TuningPlan) -> torch.Tensor:
-    """Logits of the first token of the answer to some held-out rows, over the whole vocabulary."""
-    model.eval()
-    rows = []
-    for row in plan.held_out_rows[:_CHECKED_ROWS]:
-        ids = torch.tensor([plan.prompts.prompt(row.text)], device=model.device)
-        rows.append(model(input_ids=ids, logits_to_keep=1).logits[0, -1].float().cpu())
-    return torch.stack(rows)
+def keep_probes(job: JobDir, model: Any, plan: TuningPlan) -> None:
+    """Leave the logits of the trained model for the process that checks."""
+    folder = job.path / "check"
+    folder.mkdir(exist_ok=True)
+    logits = probes(plan.learner, model, plan)
+    save_file({"logits": torch.as_tensor(logits)}, folder / "trained.safetensors")
 
 
-def check_merge(plan: TuningPlan, adapter: Path, trained: torch.Tensor) -> dict[str, Any]:
-    """Load the adapter onto a fresh base, merge it, and compare logits with those right after training.
+def checked(job: JobDir) -> dict[str, Any]:
+    """Load the saved adapter in a fresh process; what it found. JobFailed when it could not even be loaded."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "finetune.recipes.check_adapter", str(job.path)],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    file = job.path / "check" / "check.json"
+    if ended.returncode != 0 or not file.is_file():
+        print(ended.stderr, file=sys.stderr)  # noqa: T201 - into the job's log
+        raise _not_loaded(ended.stderr.strip()[-_SHOWN_OF_LOG:])
+    return read_json(file)
 
-    A 4-bit base is dequantized first: merging into 4 bits would round the adapter away.
-    """
-    base = load_model(plan.location, plan.context, plan.quantization, plan.device)
-    if plan.quantization != "none":
-        base = base.dequantize()
-    model = with_adapter(base, str(adapter))
-    reloaded = answer_logits(model, plan)
-    merged = answer_logits(model.merge_and_unload(), plan)
-    difference = float((merged - trained).abs().max())
-    agree = bool((merged.argmax(-1) == trained.argmax(-1)).all())
-    tolerance = _TOLERANCE[base.dtype]
-    return {
-        "max_abs_logit_difference": difference,
-        "passed": agree and difference <= tolerance,
-        "tolerance": tolerance,
-        "reloaded_max_abs_logit_difference": float((reloaded - trained).abs().max()),
-        "rows": len(trained),
-    }
+
+def _not_loaded(said: str) -> JobFailed:
+    last = said.splitlines()[-1] if said else "no reason given"
+    return JobFailed(
+        Bilingual(
+            en=f"The adapter was trained and saved, but could not be loaded again ({last}). Do not use it; "
+            "the job's log has the details.",
+            zh=f"适配器已训练并保存，但无法重新加载（{last}）。请勿使用；详情见任务日志。",
+        )
+    )

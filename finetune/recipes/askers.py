@@ -43,7 +43,7 @@ def asker_for(
         return LabelAsker(LabelScorer(model, prompts, labels, [question_of(row) for row in rows]), limit)
     longest = spec.max_new_tokens or WRITTEN_TOKENS[task]
     writing = DecodedWritingAsker if is_decoded else WritingAsker
-    return writing(model, prompts, longest, limit, [row.text for row in rows])
+    return writing(model, prompts, longest, limit, rows)
 
 
 def scoring_rule(architecture: Architecture, task: DatasetTask) -> str:

@@ -138,7 +138,7 @@ class WritingAsker:
     """
 
     def __init__(
-        self, model: Any, prompts: Prompts, max_new_tokens: int, max_tokens: float, texts: Sequence[str]
+        self, model: Any, prompts: Prompts, max_new_tokens: int, max_tokens: float, rows: Sequence[Row]
     ) -> None:
         self._model, self._prompts = model, prompts
         self._max_new_tokens, self._max_tokens = max_new_tokens, max_tokens
@@ -146,17 +146,17 @@ class WritingAsker:
         self.no_room: list[str] = []
         self._to_time = TIMED_ROWS
         self._ends = self._end_ids()
-        self._prepare(texts)
+        self._prepare(rows)
 
-    def _prepare(self, texts: Sequence[str]) -> None:
+    def _prepare(self, rows: Sequence[Row]) -> None:
         """Compute what all prompts begin with."""
-        self._prefix = shared_prefix([self._prompts.prompt(text) for text in texts])
+        self._prefix = shared_prefix([self._prompts.of(row) for row in rows])
         with torch.inference_mode():
             self._prefix_cache = prefix_cache(self._model, self._prefix)
 
     def fits(self, row: Row) -> bool:
         """Whether the prompt leaves room for the answer."""
-        return len(self._prompts.prompt(row.text)) + self._max_new_tokens <= self._max_tokens
+        return len(self._prompts.of(row)) + self._max_new_tokens <= self._max_tokens
 
     def ask(self, rows: Sequence[Row]) -> Iterator[Reply]:
         """The first few alone, for their latency, then many at once, the longest first."""
@@ -170,7 +170,7 @@ class WritingAsker:
 
     def _alone(self, rows: Sequence[Row]) -> list[Reply]:
         row = rows[0]
-        prompt, clock = self._prompts.prompt(row.text), Clock()
+        prompt, clock = self._prompts.of(row), Clock()
         started_s = time.perf_counter()
         written = self._write([prompt], self._max_new_tokens, clock)[0]
         latency_s = time.perf_counter() - started_s
@@ -178,7 +178,7 @@ class WritingAsker:
         return [self._reply(row, prompt, written, latency_s, latency_s, first_s)]
 
     def _together(self, rows: Sequence[Row]) -> list[Reply]:
-        prompts = [self._prompts.prompt(row.text) for row in rows]
+        prompts = [self._prompts.of(row) for row in rows]
         started_s = time.perf_counter()
         written = self._write(prompts, self._max_new_tokens)
         each_s = (time.perf_counter() - started_s) / len(rows)

@@ -1,7 +1,8 @@
-"""Turn labelled rows into the batches of a training run: which rows in which step, and their tensors.
+"""Turn examples into the batches of a training run: which examples in which step, and their tensors.
 
-Only the answer is learned: the loss looks at the label and the end of the turn, never at the prompt. Rows of
-similar length share a batch, so little is padding, and what all prompts begin with is left to the prefix.
+Only the answer is learned: the loss looks at the answer and the end of the turn, never at the prompt. Examples of
+similar length share a batch, so little is padding, and what all prompts begin with is left to the prefix. They are never
+packed into one row: attention would reach from one into the next.
 """
 
 from __future__ import annotations
@@ -13,9 +14,6 @@ from dataclasses import dataclass
 
 import torch
 
-from finetune.columns import Row
-from finetune.recipes.prompts import Prompts
-
 _BATCHES_GROUPED_BY_LENGTH = 8
 
 
@@ -25,6 +23,7 @@ class Example:
 
     prompt: list[int]
     completion: list[int]
+    """What is learned: tokens, or the number of a label."""
 
     @property
     def length(self) -> int:
@@ -44,11 +43,6 @@ class Batch:
     """Those next tokens, one behind the other."""
     tokens: int
     """Without padding."""
-
-
-def encode(rows: Sequence[Row], prompts: Prompts) -> list[Example]:
-    """Return the rows as token ids, none of them cut."""
-    return [Example(prompts.prompt(row.text), prompts.completion(row.label)) for row in rows]
 
 
 def plan_steps(

@@ -86,11 +86,12 @@ def load_model(
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=made.has_new_head,
             **_quantized(quantization, device),
             **_head(made),
         )
         _forbid_repacking(model)
-        if adapter is None:
+        if adapter is None and not made.has_new_head:
             _require_weights(location.id, model, found["missing_keys"])
         return (with_adapter(model, adapter) if adapter else model).eval()
     except torch.OutOfMemoryError as error:

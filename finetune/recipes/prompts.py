@@ -54,6 +54,7 @@ class Prompts:
         self.tokenizer = tokenizer
         _, self._announce_text, self._announce_answer = _ASKED[task]
         self.instruction = instruction_for(task, labels, instruction)
+        self._stated = instruction
         self._shots = tuple(shots)
         self._has_template = bool(tokenizer.chat_template)
         self._has_system_role = self._has_template and _keeps_system_message(tokenizer)
@@ -70,15 +71,32 @@ class Prompts:
         if not self._has_template:
             ids: list[int] = self.tokenizer(self._in_plain_text(text))["input_ids"]
             return ids
+        return self._rendered(self._messages(text))
+
+    def of(self, row: Row) -> list[int]:
+        """The prompt of a row. A conversation is one for the template, told first only what it or the team says."""
+        if not row.turns or not self._has_template:
+            return self.prompt(question_of(row))
+        turns = [{"role": turn.role, "content": turn.content} for turn in row.turns[:-1]]
+        told = [turn["content"] for turn in turns if turn["role"] == "system"]
+        system = "\n".join([self._stated, *told] if self._stated else told)
+        said = [turn for turn in turns if turn["role"] != "system"]
+        if system and self._has_system_role:
+            return self._rendered([{"role": "system", "content": system}, *said])
+        if system and said:
+            said[0] = {**said[0], "content": f"{system}\n{said[0]['content']}"}
+        return self._rendered(said)
+
+    def _rendered(self, messages: list[dict[str, str]]) -> list[int]:
         # Templates of reasoning models read enable_thinking; the others ignore it.
-        rendered: list[int] = self.tokenizer.apply_chat_template(
-            self._messages(text),
+        ids: list[int] = self.tokenizer.apply_chat_template(
+            messages,
             add_generation_prompt=True,
             enable_thinking=False,
             sanitize_control_tokens=True,
             return_dict=False,
         )
-        return rendered
+        return ids
 
     def completion(self, label: str) -> list[int]:
         """Token ids of the right answer: the label and the end of the turn."""

@@ -115,9 +115,9 @@ class DecodedWritingAsker(WritingAsker):
 
     def fits(self, row: Row) -> bool:
         """Whether the text fits the encoder, and the answer the decoder."""
-        return max(len(self._prompts.prompt(row.text)), self._max_new_tokens) <= self._max_tokens
+        return max(len(self._prompts.of(row)), self._max_new_tokens) <= self._max_tokens
 
-    def _prepare(self, texts: Sequence[str]) -> None:
+    def _prepare(self, rows: Sequence[Row]) -> None:
         """An encoder reads both ways: nothing can be computed before the whole text is there."""
 
     @torch.inference_mode()

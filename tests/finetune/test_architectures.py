@@ -196,7 +196,7 @@ def test_labels_of_a_decoder_score_as_transformers_computes_their_loss(build: An
 @pytest.mark.parametrize(("build", "template"), SEQ2SEQ)
 def test_what_a_decoder_writes_does_not_depend_on_the_rows_beside_it(build: Any, template: str) -> None:
     model, prompts = build(), EncodedPrompts(tiny.tokenizer(template), (), task="generation")
-    together = {r.row.id: r for r in DecodedWritingAsker(model, prompts, 6, 512, TEXTS).ask(ROWS)}
+    together = {r.row.id: r for r in DecodedWritingAsker(model, prompts, 6, 512, ROWS).ask(ROWS)}
     for row in ROWS[-3:]:
         ids = torch.tensor([prompts.prompt(row.text)])
         alone = model.generate(ids, max_new_tokens=6, num_beams=1, do_sample=False, early_stopping=False)

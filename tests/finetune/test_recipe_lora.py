@@ -56,7 +56,9 @@ def test_the_loss_falls(tuned: Path) -> None:
 
 def test_a_killed_run_goes_on_from_its_checkpoint(tuned: Path) -> None:
     events = lines_of(tuned / "events.jsonl")
-    losses = [list(event["data"].values()) for event in events if event["kind"] == "loss"]
+    told = [event["data"] for event in events if event["kind"] == "loss"]
+    losses = [[one["step"], one["train"], one["eval"]] for one in told]
+    assert all(one["tokens_per_s"] > 0 and one["left_s"] >= 0 for one in told)
     assert losses in (result_of(tuned)["loss_curve"][1:], result_of(tuned)["loss_curve"][2:])
     assert not (tuned / "checkpoint.pt").exists()
 

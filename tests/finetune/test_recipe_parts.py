@@ -16,6 +16,7 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from finetune.architecture import Architecture
 from finetune.columns import Row
 from finetune.data import register, split
 from finetune.models import models_folder, smollm2_folder
@@ -23,10 +24,12 @@ from finetune.recipes import scoring
 from finetune.recipes.batches import Example, collate, plan_steps
 from finetune.recipes.checkpoint import Progress, load_checkpoint, save_checkpoint
 from finetune.recipes.job_dir import JobDir
-from finetune.recipes.lora import answer_loss, learning_rate_frac, tune
+from finetune.recipes.learners import CausalLearner
+from finetune.recipes.lora import tune
 from finetune.recipes.prompts import Prompts, shared_prefix
 from finetune.recipes.scoring import LabelScorer
-from finetune.spec import TuningSpec
+from finetune.recipes.training import learning_rate_frac
+from finetune.spec import DatasetRef, TuningSpec
 from index.errors import BadInput, JobFailed
 from tests.finetune.recipe_runs import job_folder, lines_of, result_of
 
@@ -85,7 +88,11 @@ def tiny_job(tmp_path: Path, model: Path, texts: Sequence[str], **changes: Any) 
     return JobDir(job_folder(tmp_path / "job", spec, tmp_path))
 
 
-TEXTS = [f"ticket number {n} about something" for n in range(18)]
+_WORDS = (
+    "apple bridge candle desert engine forest guitar hammer island jacket kettle ladder magnet needle orange "
+    "pencil rocket saddle"
+)
+TEXTS = [f"{word} {word[::-1]} number {n}" for n, word in enumerate(_WORDS.split())]
 
 
 def test_an_answer_is_the_label_and_the_end_of_the_turn(tokenizer: Any) -> None:
@@ -164,22 +171,22 @@ def test_a_model_with_broken_weights_is_refused(tokenizer: Any) -> None:
 
 
 def test_the_loss_looks_at_answers_alone_and_a_shared_prefix_changes_nothing(tokenizer: Any) -> None:
-    model, prompts = tiny_model().train(), Prompts(tokenizer, LABELS)
-    examples = [
-        Example(prompts.prompt(text), prompts.completion(label))
-        for text, label in (
-            ("short", "bug"),
-            ("a much longer ticket about money", "billing"),
-            ("so", "how to"),
-        )
-    ]
+    model = tiny_model().train()
+    dataset = DatasetRef(name="rows", sha256="0" * 64, rows=3, labels=LABELS)
+    spec = TuningSpec(base_model="tiny", dataset=dataset)
+    learner = CausalLearner(tokenizer, spec, Architecture(kind="causal"))
+    texts = (("short", "bug"), ("a much longer ticket about money", "billing"), ("so", "how to"))
+    examples = learner.encode([Row(id=text, text=text, label=label) for text, label in texts])
     prefix = shared_prefix([example.prompt for example in examples])
     gradients = []
-    for shared in (prefix, []):
+    for prepares in (True, False):
         model.zero_grad()
-        loss, _ = answer_loss(model, examples, shared, torch.device("cpu"))
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients.append((loss.item(), model.model.embed_tokens.weight.grad.clone()))
+        learner.prepare(model, examples if prepares else examples[:1])
+        if not prepares:
+            learner._prefix = []
+        loss = learner.loss(model, examples)
+        (loss.total / loss.targets).backward()  # type: ignore[no-untyped-call]
+        gradients.append((loss.total.item() / loss.targets, model.model.embed_tokens.weight.grad.clone()))
     tokens = sum(len(example.completion) for example in examples)
     naive = -sum(naive_log_likelihood(model, e.prompt, e.completion) for e in examples) / tokens
     assert len(prefix) > 20

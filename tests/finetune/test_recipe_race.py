@@ -234,17 +234,16 @@ def test_windows_predict_every_token_once(tokenizer: Any) -> None:
 def test_an_answer_does_not_depend_on_the_rows_beside_it(tokenizer: Any) -> None:
     model, prompts = tiny_model(), Prompts(tokenizer, (), task="generation")
     rows = [Row(id=str(n), text=text * (1 + n % 3), label="") for n, text in enumerate(SENTENCES)]
-    texts = [row.text for row in rows]
     together = {
-        reply.row.id: reply.prediction for reply in WritingAsker(model, prompts, 8, 512, texts).ask(rows)
+        reply.row.id: reply.prediction for reply in WritingAsker(model, prompts, 8, 512, rows).ask(rows)
     }
     for row in rows:
-        alone = next(WritingAsker(model, prompts, 8, 512, [row.text]).ask([row]))
+        alone = next(WritingAsker(model, prompts, 8, 512, [row]).ask([row]))
         assert together[row.id] == alone.prediction
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    asker = WritingAsker(tiny_model(), Prompts(tokenizer, (), task="generation"), 4, 512, SENTENCES)
+    asker = WritingAsker(tiny_model(), Prompts(tokenizer, (), task="generation"), 4, 512, [])
     write, sizes = asker._write, []
 
     def write_at_most_two(prompts: list[list[int]], *more: Any) -> list[list[int]]:
