@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from finetune.spec import DatasetTask
 from index.bilingual import Bilingual
 from index.errors import BadInput
 
@@ -31,6 +32,22 @@ def read_spec(path: Path | None, given: dict[str, Any], *, allowed: set[str]) ->
                 )
             )
     return options
+
+
+def known_task(task: str | None) -> DatasetTask | None:
+    """The task of that name; BadInput for one that there is not."""
+    if task is None:
+        return None
+    names: tuple[DatasetTask, ...] = get_args(DatasetTask)
+    for name in names:
+        if name == task:
+            return name
+    listed = ", ".join(names)
+    raise BadInput(
+        Bilingual(
+            f"The task {task!r} is unknown. Use one of: {listed}.", f"未知的任务 {task!r}。可用：{listed}。"
+        )
+    )
 
 
 def _load(path: Path, allowed: set[str]) -> dict[str, Any]:

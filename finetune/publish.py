@@ -75,6 +75,7 @@ class _Tuning(_Result):
     base_model: str
     method: str
     before: dict[str, _Figure]
+    before_is: str = "the base model"
     after: dict[str, _Figure]
     adapter: str
 
@@ -127,11 +128,15 @@ def _measurements(job: Job, result: Mapping[str, Any], at_utc: str) -> Iterator[
             )
 
 
-def _before_and_after(result: _Tuning) -> tuple[_Row, _Row]:
-    """The two models of a fine-tune. Speed and memory of tuning are not those of serving: left unknown."""
+def _before_and_after(result: _Tuning) -> tuple[_Row, ...]:
+    """The models of a fine-tune. Speed and memory of tuning are not those of serving: left unknown.
+
+    An encoder that had no head answered nothing before: what it is compared with is no measurement of it.
+    """
     quantization: Quantization = "nf4" if result.method == "qlora" else "none"
     before = _Row(model=result.base_model, quantization=quantization, metrics=result.before)
-    return before, before.model_copy(update={"adapter": result.adapter, "metrics": result.after})
+    after = before.model_copy(update={"adapter": result.adapter, "metrics": result.after})
+    return (before, after) if result.before_is == "the base model" else (after,)
 
 
 def _adapter_name(folder: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from finetune.spec import EvaluationSpec, TuningSpec
 from finetune.state import Job, JobEvent
 from index.bilingual import Bilingual, Language
+from skills.tuning_report import difference_text, method_name, tuning_markdown
 from skills.wording import quantization_name, short_name
 
 STATE_NAMES = {
@@ -46,8 +47,8 @@ def job_title(job: Job) -> Bilingual:
         )
     return Bilingual(
         f"Fine-tune #{job.id}: {short_name(spec.base_model)} on {spec.dataset.name} "
-        f"({rows} rows) by {_method(spec)}",
-        f"微调 #{job.id}：{short_name(spec.base_model)}，数据集 {spec.dataset.name}（{rows} 行），{_method(spec)}",
+        f"({rows} rows) by {method_name(spec)}",
+        f"微调 #{job.id}：{short_name(spec.base_model)}，数据集 {spec.dataset.name}（{rows} 行），{method_name(spec)}",
     )
 
 
@@ -106,7 +107,7 @@ def result_markdown(job: Job, result: Mapping[str, Any], language: Language) -> 
     if job.state != "succeeded":
         return _unfinished(job, language)
     if isinstance(job.spec, TuningSpec):
-        return _tuning(job.spec, result, language)
+        return tuning_markdown(job.spec, result, language)
     return _evaluation(result, language)
 
 
@@ -249,39 +250,9 @@ def _takes(item: Mapping[str, Any]) -> str:
 
 
 def _comparison_line(item: Mapping[str, Any], language: Language) -> str:
-    a, b, figures = item["a"], item["b"], _difference(item)
+    a, b, figures = item["a"], item["b"], difference_text(item)
     return Bilingual(
         f"- {a} minus {b}: {figures} ({item['method']})", f"- {a} 减 {b}：{figures}（{item['method']}）"
-    ).to(language)
-
-
-def _tuning(spec: TuningSpec, result: Mapping[str, Any], language: Language) -> str:
-    before, after = result["before"]["accuracy"], result["after"]["accuracy"]
-    comparison = result["comparison"]
-    low, high = comparison["ci95"]
-    figures = (f"{before['value']:.2f} → {after['value']:.2f}", _difference(comparison))
-    name, rows = short_name(spec.base_model), after["n"]
-    if low > 0:
-        head = Bilingual(f"**The fine-tune helped {name}**", f"**微调对 {name} 有效**")
-    elif high < 0:
-        head = Bilingual(f"**The fine-tune made {name} worse**", f"**微调让 {name} 变差了**")
-    else:
-        head = Bilingual(f"**The fine-tune did not clearly help {name}**", f"**微调对 {name} 没有明显帮助**")
-    check = result["merge_check"]
-    passed = Bilingual("passed", "通过") if check["passed"] else Bilingual("FAILED", "未通过")
-    curve = [point for point in result["loss_curve"] if point[1] is not None]
-    losses = f"{curve[0][1]:.2f} → {curve[-1][1]:.2f}" if curve else "–"
-    return Bilingual(
-        f"{head.en}: accuracy {figures[0]} on {rows} held-out rows (paired difference {figures[1]}).\n\n"
-        f"{_method(spec)}, {result['steps']} steps, training loss {losses}; "
-        f"reload check {passed.en} (largest difference of a logit {check['max_abs_logit_difference']:.2g}).\n\n"
-        f"The adapter is in `{result['adapter']}`. Measured here on {result['dataset']['name']} "
-        f"(job {result['job_id']}); the next recommendation uses it.",
-        f"{head.zh}：留出的 {rows} 行上准确率 {figures[0]}（配对差值 {figures[1]}）。\n\n"
-        f"{_method(spec)}，{result['steps']} 步，训练损失 {losses}；"
-        f"重新加载校验{passed.zh}（logit 最大差 {check['max_abs_logit_difference']:.2g}）。\n\n"
-        f"适配器在 `{result['adapter']}`。以上为在 {result['dataset']['name']} 上的本地实测"
-        f"（任务 {result['job_id']}），下次推荐会用到。",
     ).to(language)
 
 
@@ -299,10 +270,6 @@ def comparison_markdown(value: Mapping[str, Any], language: Language) -> str:
     return "\n".join([verdict.to(language) + (needed.to(language) if needed else ""), "", *lines])
 
 
-def _method(spec: TuningSpec) -> str:
-    return f"{spec.method.replace('lora', 'LoRA').replace('qL', 'QL')} r={spec.lora_rank}"
-
-
 def _candidate_name(item: Mapping[str, Any], language: Language) -> str:
     if item.get("hosted"):
         return str(item["label"])
@@ -317,11 +284,6 @@ def _score_text(item: Mapping[str, Any], metric: str | None = None) -> str:
         return "–"
     low, high = figure["ci95"]
     return f"{figure['value']:.2f} ({low:.2f}–{high:.2f}, n={figure['n']})"
-
-
-def _difference(item: Mapping[str, Any]) -> str:
-    low, high = item["ci95"]
-    return f"{item['difference']:+.3f}, 95% [{low:+.3f}, {high:+.3f}], p = {item['p_value']:.3g}"
 
 
 def _number(value: float | None, form: str, unit: str = "") -> str:

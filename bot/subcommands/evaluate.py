@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from bot.console import Output, guarded
-from bot.spec_file import read_spec
+from bot.spec_file import known_task, read_spec
 from bot.subcommands.jobs import Gpus, MaxHours, as_json, finish, followed_by, terms_of
 from finetune.jobs import Jobs
 from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec
@@ -172,14 +172,7 @@ def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> D
 
 def spec_from(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
     """What the options ask for; BadInput names the option that is wrong."""
-    task = options["task"]
-    if task is not None and task not in get_args(DatasetTask):
-        names = ", ".join(get_args(DatasetTask))
-        raise BadInput(
-            Bilingual(
-                f"The task {task!r} is unknown. Use one of: {names}.", f"未知的任务 {task!r}。可用：{names}。"
-            )
-        )
+    task = known_task(options["task"])
     chosen = {name: options[name] for name in _CHOSEN if options[name] is not None}
     candidates = tuple(_candidate(value) for value in _listed(options["models"]))
     if options["judge"] is not None:

@@ -124,6 +124,11 @@ def test_a_fine_tune_becomes_the_base_and_the_tuned_model() -> None:
     assert {before.quantization, after.quantization} == {"none"}
 
 
+def test_what_an_encoder_without_a_head_is_compared_with_is_no_measurement_of_it() -> None:
+    [after] = rows(tuning_job(), tuned(before_is="the commonest label"))
+    assert (after.adapter, after.value) == ("job-8", 0.75)
+
+
 def test_speed_and_memory_of_tuning_are_not_taken_for_those_of_serving() -> None:
     for row in rows(tuning_job(), tuned()):
         assert (row.tokens_per_s, row.peak_memory_gib) == (None, None)

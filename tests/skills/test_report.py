@@ -102,6 +102,30 @@ def test_a_fine_tune_that_did_not_help_says_so_as_plainly() -> None:
     )
 
 
+def test_what_would_help_more_what_was_forgotten_and_personal_data_are_told() -> None:
+    spec = TuningSpec(base_model=SMOL, dataset=TICKETS)
+    dataset = {
+        "name": "tickets",
+        "rows_trained": 212,
+        "rows_of_label": {"bug": 60, "refund": 9},
+        "personal_data": {"mail address": {"rows": 3, "first_rows": [1, 5, 9]}},
+    }
+    general = {"before": 1.25, "after": 1.5, "has_forgotten": True}
+    result = {**tuning(0.84, 0.845, [-0.02, 0.03]), "dataset": dataset, "general": general}
+    text = result_markdown(job(spec), result, "en")
+    assert "212 training rows are few for 2 labels, and *refund* has only 9." in text
+    assert "It forgot something: general texts take more bits per byte (1.250 → 1.500)." in text
+    assert "mail address (3) rows" in text
+    assert "有所遗忘" in result_markdown(job(spec), result, "zh")
+
+
+def test_an_encoder_is_said_to_be_compared_with_the_commonest_label() -> None:
+    spec = TuningSpec(base_model=SMOL, dataset=TICKETS)
+    result = {**tuning(0.2, 0.9, [0.6, 0.8]), "before_is": "the commonest label"}
+    assert "(before: always the commonest label)" in result_markdown(job(spec), result, "en")
+    assert "总是回答最常见的标签" in result_markdown(job(spec), result, "zh")
+
+
 def test_a_failed_job_gives_its_reason() -> None:
     failed = job(state="failed", reason=Bilingual("The data is gone.", "数据不见了。"))
     assert "The data is gone." in result_markdown(failed, {}, "en")
