@@ -243,7 +243,8 @@ def test_an_answer_does_not_depend_on_the_rows_beside_it(tokenizer: Any) -> None
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    asker = WritingAsker(tiny_model(), Prompts(tokenizer, (), task="generation"), 4, 512, [])
+    rows = [Row(id=str(n), text=text, label="") for n, text in enumerate(SENTENCES)]
+    asker = WritingAsker(tiny_model(), Prompts(tokenizer, (), task="generation"), 4, 512, rows)
     write, sizes = asker._write, []
 
     def write_at_most_two(prompts: list[list[int]], *more: Any) -> list[list[int]]:
@@ -253,7 +254,6 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tokenizer: Any, monkeypatch:
         return write(prompts, *more)
 
     monkeypatch.setattr(asker, "_write", write_at_most_two)
-    rows = [Row(id=str(n), text=text, label="") for n, text in enumerate(SENTENCES)]
     assert len(list(asker.ask(rows))) == len(rows)
     assert max(sizes[-2:]) <= 2
 
