@@ -207,7 +207,12 @@ class Signals:
     @cached_property
     def _asks_for_other_things(self) -> list[Match]:
         """Cues that ask for a metric, a card, a method: for anything but a model."""
-        return [m for c in ("which", "choose") for m in self.reading.all(c) if self._asks_other(m)]
+        cues = [m for c in ("which", "choose") for m in self.reading.all(c) if not self._is_about_a_place(m)]
+        return [cue for cue in cues if self._asks_other(cue)]
+
+    def _is_about_a_place(self, cue: Match) -> bool:
+        """ "runs on", "fits in": what follows is where it runs, not what is asked for."""
+        return self.reading.tokens[cue.end - 1].text in ("on", "in", "within") and cue.end - cue.start > 1
 
     def _choices(self) -> Iterator[Match]:
         is_about_some = bool(self.statement.topics) or self.statement.names_rank
