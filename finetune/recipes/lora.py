@@ -48,7 +48,7 @@ def tune(job: JobDir) -> None:
     """Score, train, score again, check what was saved, and leave the result."""
     plan = plan_tuning(job, prepare_libraries(job.context))
     model = _load_base(job, plan)
-    rate = plan.spec.learning_rate or learning_rate_for(model.num_parameters())
+    rate = plan.spec.learning_rate or learning_rate_for(model.num_parameters(), plan.architecture.kind)
     plan = replace(plan, learning_rate=rate)
     meter = MemoryMeter(model, plan.device)
     about = {"revision": revision_of(plan.location, model), "peak_memory_gib": meter.meaning}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from finetune import data
-from finetune.architecture import Architecture
+from finetune.architecture import Architecture, Kind
 from finetune.augment import augmented
 from finetune.columns import Row
 from finetune.models import ModelLocation, canonical_name, resolve
@@ -34,6 +34,8 @@ _VALIDATION_SEED = 1_000_003
 """Beside the seed of the run, so that the two splits do not use the same numbers."""
 LARGE_MODEL_RATE = 2e-4
 _SMALL_MODEL_RATE = 1e-3
+_CLASSIFIER_RATE = 3e-4
+"""With a new head of random weights larger steps are unstable: docs/benchmarks.md."""
 _SMALL_BELOW_PARAMS = 1e9
 
 
@@ -124,9 +126,11 @@ def plan_tuning(job: JobDir, device: torch.device, *, is_again: bool = False) ->
     )
 
 
-def learning_rate_for(n_params: int) -> float:
-    """A peak that suits LoRA on a model of this size: small models bear, and need, larger steps."""
-    return _SMALL_MODEL_RATE if n_params < _SMALL_BELOW_PARAMS else LARGE_MODEL_RATE
+def learning_rate_for(n_params: int, kind: Kind) -> float:
+    """A peak that suits LoRA on such a model: small ones that write bear, and need, larger steps."""
+    if n_params >= _SMALL_BELOW_PARAMS:
+        return LARGE_MODEL_RATE
+    return _CLASSIFIER_RATE if kind == "classifier" else _SMALL_MODEL_RATE
 
 
 def _limit(spec: TuningSpec, architecture: Architecture) -> int:

@@ -23,7 +23,7 @@ from finetune.recipes.learners import Loss
 from finetune.recipes.loading import with_adapter
 from finetune.recipes.lora import tune
 from finetune.recipes.training import Trainer
-from finetune.recipes.tuning_plan import TuningPlan, plan_tuning
+from finetune.recipes.tuning_plan import TuningPlan, learning_rate_for, plan_tuning
 from finetune.spec import DatasetTask, TuningSpec
 from index.errors import BadInput
 from tests.finetune import tiny_models as tiny
@@ -250,6 +250,11 @@ def test_a_loss_that_grows_ends_the_run_with_advice() -> None:
     progress = Progress(step=20, curve=[(n, 1.0 if n <= 10 else 9.0, None) for n in range(1, 21)])
     with pytest.raises(Exception, match=r"grew from 1\.00 to 9\.00 by step 20"):
         training._refuse_divergence(progress, 1e-3)
+
+
+def test_a_classifier_learns_in_smaller_steps_than_a_small_model_that_writes() -> None:
+    assert learning_rate_for(22_000_000, "classifier") < learning_rate_for(135_000_000, "causal")
+    assert learning_rate_for(8_000_000_000, "classifier") == learning_rate_for(8_000_000_000, "causal")
 
 
 def test_an_encoder_is_not_asked_to_write(encoder: Path, tmp_path: Path) -> None:
