@@ -217,6 +217,13 @@ class EvaluationSpec(BaseModel):
         return (*self.candidates, *((self.judge,) if self.judge else ()))
 
 
+NAMED_OPTIONS = (
+    "metric", "limit", "seed", "full", "fresh", "alpha", "delta", "max_minutes", "max_usd", "instruction", "examples",
+    "max_new_tokens",
+)  # fmt: skip
+"""Fields of an evaluation that a spec file gives under their own names."""
+
+
 class TuningSpec(BaseModel):
     """Fit a LoRA adapter on the training split and compare before and after on the held-out one.
 

@@ -13,7 +13,7 @@ from bot.console import Output, guarded
 from bot.spec_file import known_task, read_spec
 from bot.subcommands.jobs import Gpus, MaxHours, as_json, finish, followed_by, terms_of
 from finetune.jobs import Jobs
-from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec
+from finetune.spec import NAMED_OPTIONS, Candidate, DatasetRef, DatasetTask, EvaluationSpec
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput
 from skills.report import started_line
@@ -129,24 +129,6 @@ def _estimated(jobs: Jobs, spec: EvaluationSpec, language: Language) -> tuple[di
     return {"candidates": values}, "\n".join([*lines, "", last.to(language)])
 
 
-_CHOSEN = (
-    "metric",
-    "limit",
-    "seed",
-    "full",
-    "alpha",
-    "delta",
-    "max_minutes",
-    "max_usd",
-    "instruction",
-    "examples",
-    "max_new_tokens",
-    "fresh",
-)
-OPTIONS = ("models", "dataset", "task", "judge", *_CHOSEN)
-"""Names in a spec file."""
-
-
 def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> DatasetRef:
     benchmark, labels = options.get("benchmark"), options.get("labels") or ()
     if benchmark and options["dataset"]:
@@ -173,7 +155,7 @@ def _dataset(options: dict[str, Any], jobs: Jobs, task: DatasetTask | None) -> D
 def spec_from(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
     """What the options ask for; BadInput names the option that is wrong."""
     task = known_task(options["task"])
-    chosen = {name: options[name] for name in _CHOSEN if options[name] is not None}
+    chosen = {name: options[name] for name in NAMED_OPTIONS if options[name] is not None}
     candidates = tuple(_candidate(value) for value in _listed(options["models"]))
     if options["judge"] is not None:
         chosen["judge"] = _candidate(options["judge"])

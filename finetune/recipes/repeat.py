@@ -7,22 +7,8 @@ from typing import Any
 import yaml
 
 from finetune.data import SAMPLES, registered_name
-from finetune.spec import Candidate, EvaluationSpec
+from finetune.spec import NAMED_OPTIONS, Candidate, EvaluationSpec
 from index.errors import ShortlistError
-
-_OPTIONS = (
-    "metric",
-    "limit",
-    "seed",
-    "full",
-    "alpha",
-    "delta",
-    "max_minutes",
-    "max_usd",
-    "instruction",
-    "examples",
-    "max_new_tokens",
-)
 
 
 def spec_yaml(spec: EvaluationSpec) -> str:
@@ -33,7 +19,7 @@ def spec_yaml(spec: EvaluationSpec) -> str:
         "models": [_model(candidate) for candidate in spec.candidates],
         "dataset": dataset.name if dataset.name in SAMPLES else registered_name(dataset),
         "task": dataset.task,
-        **{name: chosen[name] for name in _OPTIONS if name in chosen},
+        **{name: chosen[name] for name in NAMED_OPTIONS if name in chosen},
         **({"judge": _model(spec.judge)} if spec.judge else {}),
         "seed": spec.seed,
     }

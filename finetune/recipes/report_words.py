@@ -167,7 +167,6 @@ RIGHT = Bilingual("right answer", "正确答案")
 ROW = Bilingual("row {id}", "第 {id} 行")
 NOTHING_SAID = Bilingual("(nothing)", "（空）")
 SHOWN_OF = Bilingual("{shown} of {all} such rows.", "共 {all} 行，列出 {shown} 行。")
-WHOLE_TEXT = Bilingual("the rest", "全文")
 
 ROWS_NOTES = {
     "used": Bilingual(

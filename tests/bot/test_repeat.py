@@ -11,15 +11,16 @@ from typer.testing import CliRunner
 
 from bot.cli import app
 from bot.spec_file import read_spec
-from bot.subcommands.evaluate import OPTIONS, spec_from
+from bot.subcommands.evaluate import spec_from
 from finetune.data import register
 from finetune.models import models_folder, smollm2_folder
-from finetune.spec import Candidate, EvaluationSpec
+from finetune.spec import NAMED_OPTIONS, Candidate, EvaluationSpec
 from tests.finetune.recipe_runs import job_folder, result_of, run
 from tests.finetune.test_recipe_parts import tiny_model
 from tests.finetune.test_recipe_race import written
 from tests.slack_bot import Worker, evaluation, evaluation_result, open_surface
 
+OPTIONS = ("models", "dataset", "task", "judge", *NAMED_OPTIONS)
 _SAME = ("comparisons", "winner", "leader", "verdict", "metric", "delta", "share_of_full_cost", "dataset")
 
 

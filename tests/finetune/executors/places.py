@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -104,15 +105,16 @@ class ProcessCluster:
             raise ClusterAway("http://head:8265")
 
 
-class Place:
+class Place(ABC):
     """Makes executors that see the same runs, as successive workers have them."""
 
     name = ""
 
+    @abstractmethod
     def executor(self, code: str) -> Executor:
-        raise NotImplementedError
+        """The next worker's executor, whose recipes run this code."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most leave nothing
         """End what is left."""
 
 
