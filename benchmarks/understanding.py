@@ -18,7 +18,7 @@ import yaml
 
 from tests.skills.conversation import test_understand as own
 
-OWN = ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml")
+OWN = ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml", "turns_wide.yaml")
 
 
 def cases(entries: Sequence[dict[str, Any]]) -> list[own.Case]:

@@ -50,7 +50,10 @@ def _is_doubtful(request: Request, desk: Desk) -> bool:
             return False
         return is_question or not signals.reading.has_any("injection", "secret")
     if request.skill == "clarify":
-        return signals.asks_choice is None or signals.n_words > _SHORT
+        points = signals.statement.names_rank or signals.reading.has_any("pronoun", "hesitation")
+        return not (points and signals.n_words <= _SHORT) and (
+            signals.asks_choice is None or signals.n_words > _SHORT
+        )
     if request.is_follow_up or signals.asks_choice is not None or asks_whether_some_model_does(signals):
         return False
     return signals.asks_knowledge or (

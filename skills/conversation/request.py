@@ -18,6 +18,10 @@ SkillName = Literal[
 ]
 
 
+JobAction = Literal["cancel", "retry", "pause", "resume", "first"]
+"""`first`: let it run before the others."""
+
+
 class Turn(BaseModel):
     """One message of a person, wherever it came from."""
 
@@ -146,6 +150,10 @@ class Request(BaseModel):
     """Models that this very turn names, a bare family name ("Llama") as its newest members that were known."""
     about_excluded: bool = False
     """True when the turn asks what was left out of the last ranking."""
+    job_action: JobAction | None = None
+    """What the turn orders to be done to a job; None where it only asks about it."""
+    job_rank: int | None = Field(default=None, ge=1)
+    """Which of the jobs as they were listed ("the second job"), 1 being the first."""
     dataset: str | None = None
     """Path or name of a data set that this turn names."""
     job_id: str | None = None

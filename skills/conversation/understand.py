@@ -19,7 +19,7 @@ from skills.conversation.parse.followup import Merged, merge
 from skills.conversation.parse.intent import choose_skill
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.names import size_in_name
-from skills.conversation.parse.pointers import named_sample, read_rows
+from skills.conversation.parse.pointers import named_sample, read_job_action, read_job_rank, read_rows
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.statement import Statement, ids_of, state
@@ -64,6 +64,8 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
         references=references,
         dataset=_dataset(skill, statement) or (carried.dataset if carried else None),
         job_id=statement.job_id if skill in ("jobs", "explain", "answer") else None,
+        job_action=read_job_action(statement.reading) if skill == "jobs" else None,
+        job_rank=read_job_rank(statement.reading) if skill == "jobs" else None,
         mentioned=_mentioned(skill, statement, shown),
         about_excluded=skill == "explain" and statement.reading.has("explain_result", "excluded"),
         rows=_rows(skill, statement, turn),
@@ -159,7 +161,7 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
     candidates = _family_or_ids(statement.topics) if skill == "recommend" else ids_of(statement.mentions)
     named = {"candidates": candidates} if candidates else {}
     if skill == "recommend":
-        if signals.relative and "priority" not in signals.relative:
+        if (signals.relative and "priority" not in signals.relative) or _only_spares_money(signals):
             fields.pop("priority", None)
         return {**fields, **named, **_resized(signals), **signals.relative}
     if skill == "compare":
@@ -175,6 +177,14 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name in asked} | named
     explained = named if signals.previous is not None else fields
     return explained if skill == "explain" else {}
+
+
+def _only_spares_money(signals: Signals) -> bool:
+    """ "Price doesn't matter", of a thread with a limit on it: the limit goes, and that is all."""
+    held = signals.previous.requirements if signals.previous else Requirements()
+    has_limit = held.max_usd_per_mtok is not None or held.budget_usd_per_month is not None
+    spared = {match.end for match in signals.reading.all("spared")}
+    return has_limit and bool(spared) and all(m.end in spared for m in signals.reading.stated("priority"))
 
 
 def _names_kind_of_model(signals: Signals) -> bool:

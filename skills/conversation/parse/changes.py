@@ -16,6 +16,7 @@ from skills.conversation.parse.reading import Reading
 
 _SWAPPED_WITHIN = 8
 _SPOKEN_WITHIN = 14
+_BAN_REACH = 3
 _MOST_SWAPS = 8
 """More are no request, and each is compared with all that the turn names."""
 _KINDS = ("gpu", "language", "licence", "task", "hosting", "quantization", "priority", "modality", "vendor")
@@ -101,10 +102,22 @@ def welcomed(reading: Reading) -> Iterator[tuple[Match, str]]:
     """Models that are fine with them, and the field that they are about: allowed, not asked for."""
     for category, field in _FIELD_OF.items():
         for match in reading.all(category):
-            if category in _ONLY_OF_MODELS and not _is_of_models(reading, match):
-                continue
-            if _is_allowed(reading, match):
+            if _is_unbanned(reading, match):
                 yield match, field
+            elif category in _ONLY_OF_MODELS and not _is_of_models(reading, match):
+                continue
+            elif _is_allowed(reading, match):
+                yield match, field
+
+
+def _is_unbanned(reading: Reading, match: Match) -> bool:
+    """ "They lifted the China ban", "the ban on Meta is gone", "对国产模型的禁令取消了"."""
+    for ban in reading.all("ban"):
+        is_about = 0 <= ban.start - match.end <= _BAN_REACH or 0 <= match.start - ban.end <= _BAN_REACH
+        start, end = min(ban.start, match.start), max(ban.end, match.end)
+        if is_about and reading.near(start, end, "lifts", _SWAPPED_WITHIN) is not None:
+            return True
+    return False
 
 
 def _is_of_models(reading: Reading, match: Match) -> bool:

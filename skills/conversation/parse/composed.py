@@ -7,15 +7,19 @@ from dataclasses import replace
 
 from skills.conversation.parse.changes import besides, given_up, parted_with, welcomed
 from skills.conversation.parse.lexicon import load, words
+from skills.conversation.parse.numbers import number_at
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading, read_turn
 
 _WEIGHED_WITHIN = 2
 _DENIED_WITHIN = 5
-_ALLOWED_WITHIN = 2
+_ALLOWED_WITHIN = 3
 _LEFT_OUT_WITHIN = 4
 _MADE_WITHIN = 3
 _DONE_WITHIN = 8
+_RENDERED_WITHIN = 10
+_LOOKED_WITHIN = 6
+_MOST_MORE = 20
 _CONCEDED_WITHIN = 5
 _ASKED_WITHIN = 4
 _NOTHING = frozenset({"nothing", "none", "no data", "no"})
@@ -51,6 +55,10 @@ def _composed(reading: Reading) -> Reading:
         *_makers(reading),
         *_made(reading),
         *_done(reading),
+        *_rendered(reading),
+        *_looked_up(reading),
+        *_sorted_by(reading),
+        *_more_of_them(reading),
         *_free_of(reading),
     )
     kept = [m for m in reading.matches if not _was_assumed(reading, m) and not _is_conceded(reading, m)]
@@ -84,8 +92,14 @@ def _weighed(reading: Reading) -> Iterator[Match]:
             yield Match("priority", aspect.value, aspect.start, after.end)
         elif after is not None and after.value == "free" and aspect.value == "cost":
             yield Match("priority", "quality", aspect.start, after.end)
+            yield Match("spared", "cost", aspect.start, after.end)
         elif before is not None and before.value == "before":
             yield Match("priority", aspect.value, before.start, aspect.end)
+    for costs in reading.all("what_it_costs"):
+        spares = reading.before(costs.start, "spares", _WEIGHED_WITHIN)
+        if spares is not None:
+            yield Match("priority", "quality", spares.start, costs.end)
+            yield Match("spared", "cost", spares.start, costs.end)
 
 
 def _outweighs(reading: Reading, aspect: Match) -> bool:
@@ -145,7 +159,8 @@ def _done(reading: Reading) -> Iterator[Match]:
     for does, what in load("tasks")["done"]:
         for thing in reading.all(what):
             if any(_does_to(reading, verb, thing) for verb in reading.stated(does)):
-                yield Match("task_hint", thing.value, thing.start, thing.end)
+                category = "task" if reading.has("task", "question-answering") else "task_hint"
+                yield Match(category, thing.value, thing.start, thing.end)
 
 
 def _does_to(reading: Reading, verb: Match, thing: Match) -> bool:
@@ -155,6 +170,54 @@ def _does_to(reading: Reading, verb: Match, thing: Match) -> bool:
     is_chinese = reading.tokens[thing.start].is_han
     is_near = 0 <= verb.start - thing.end <= _DONE_WITHIN
     return is_chinese and is_near and reading.same_clause(thing.end, verb.start)
+
+
+def _looked_up(reading: Reading) -> Iterator[Match]:
+    """ "Answers our staff's questions from 3,000 pages of policies": asked of documents."""
+    for documents in reading.all("documents"):
+        place = reading.before(documents.start, "looked_in", _LOOKED_WITHIN)
+        if place is not None and reading.before(place.start, "asks", _DONE_WITHIN) is not None:
+            category = "task" if reading.has("task", "question-answering") else "task_hint"
+            yield Match(category, "rag", place.start, documents.end)
+
+
+def _sorted_by(reading: Reading) -> Iterator[Match]:
+    """ "Sort complaints by product"."""
+    for verb in reading.stated("sorts"):
+        following = reading.tokens[verb.end : verb.end + _LOOKED_WITHIN]
+        by = next((i for i, token in enumerate(following) if token.text == "by"), 0)
+        if by and reading.same_clause(verb.end, verb.end + by):
+            yield Match("task_hint", "classification", verb.start, verb.end + by)
+
+
+def _more_of_them(reading: Reading) -> Iterator[Match]:
+    """ "Show me two more", 再列两个."""
+    tokens = reading.tokens
+    for at, token in enumerate(tokens):
+        following = tokens[at + 1].text if at + 1 < len(tokens) else ""
+        if token.text == "more" and at and following in words("text", "after_more"):
+            number = number_at(tokens, at - 1)
+            if number is not None and number.end == at and number.value < _MOST_MORE:
+                yield Match("more", "more", at - 1, at + 1)
+        if token.text == "再" and following in words("text", "shows"):
+            start = at + 3 if reading.gap(at + 1, at + 3) == "推 荐" else at + 2
+            number = number_at(tokens, start) if start < len(tokens) else None
+            if number is not None and reading.gap(number.end, number.end + 1) in ("个", "款", "种"):
+                yield Match("more", "more", at, number.end + 1)
+
+
+def _rendered(reading: Reading) -> Iterator[Match]:
+    """ "Put our Spanish manuals into English", "from Korean to Thai", "把说明书变成中文": a translation."""
+    languages = reading.stated("language")
+    for target in languages:
+        lead = reading.before(target.start, "into_language", 0)
+        if lead is None:
+            continue
+        sources = [m for m in languages if m.value != target.value and m.end <= lead.start]
+        is_named = any(lead.start - m.end <= _RENDERED_WITHIN for m in sources)
+        is_turned = lead.value == "turned" or reading.before(lead.start, "renders", _RENDERED_WITHIN)
+        if is_turned or (is_named and lead.value == "to"):
+            yield Match("task_hint", "translation", lead.start, target.end)
 
 
 def _free_of(reading: Reading) -> Iterator[Match]:
@@ -194,7 +257,8 @@ def _was_assumed(reading: Reading, match: Match) -> bool:
 def _allowed(reading: Reading, match: Match) -> Match:
     """ "Hosted is ok", "self-hosting would be ok as well": allowed, not asked for."""
     if (match.category, match.value) == ("hosting", "self"):
-        said = {token.text for token in reading.tokens[match.end : match.end + _CONCEDED_WITHIN]}
+        _, end = reading.clause(match.start, match.end)
+        said = {token.text for token in reading.tokens[match.end : min(end, match.end + _CONCEDED_WITHIN)]}
         is_one_more = said & words("text", "allowances") and said & {"too", "well", "also", "也"}
         return replace(match, value="any") if is_one_more and not reading.is_negated(match.start) else match
     if (match.category, match.value) != ("hosting", "api"):

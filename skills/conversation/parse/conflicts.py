@@ -7,19 +7,20 @@ assumed, as people correct themselves; of two places to run, the one where nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.limits import is_param_count, text_tokens
 from skills.conversation.parse.money import monthly_usd
 from skills.conversation.parse.phrases import Match
-from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.quantities import Bound, Quantity
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Conflict
 
 _NEAR = 3
+_APART = 8
 _MOST_LICENCES = 12
 """More are a list, and every pair would be looked at."""
 
@@ -66,11 +67,22 @@ def quote(reading: Reading, start: int, end: int) -> str:
 
 def _of_sizes(reading: Reading, quantities: Sequence[Quantity]) -> Clash | None:
     sizes = [q for q in quantities if not q.is_negated and is_param_count(reading, q)]
+    sizes = [replace(q, bound=_opposite(reading, q, sizes)) for q in sizes]
     pair = _crossed(sizes, lambda q: q.value)
     if pair is None:
         return None
     fields = {"max": "max_params_b", "min": "min_params_b"}
     return _clash(reading, pair, (fields[pair[0].bound], fields[pair[1].bound]), kept=pair[1])
+
+
+def _opposite(reading: Reading, size: Quantity, sizes: Sequence[Quantity]) -> Bound:
+    """ "30B but no more than 8B": a plain size that a "but" sets against a limit, as the limit that it would be."""
+    for other in sizes if size.bound in ("exact", "about") else ():
+        first, second = sorted((size, other), key=lambda q: q.start)
+        between = {token.text for token in reading.tokens[first.end : second.start]}
+        if other.bound in ("max", "min") and between & words("text", "contrasts") and len(between) <= _APART:
+            return "min" if other.bound == "max" else "max"
+    return size.bound
 
 
 def _of_lengths(reading: Reading, quantities: Sequence[Quantity]) -> Clash | None:

@@ -17,6 +17,7 @@ from skills.conversation.request import Gpus
 _MOST_DEVICES = 4096
 _USUAL_GIB = frozenset({12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 141, 192})
 _OWNER_REACH = 8
+_FREE_REACH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,27 @@ class _Scene:
     reading: Reading
     quantities: Sequence[Quantity]
     memories: Sequence[Quantity]
+    """Sizes of devices; what is said to be free of one is none."""
 
 
 def read_hardware(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any]:
     """`gpus` and `max_memory_gib`, as far as they are stated."""
     quantities = [replace(q, unit="gib") if _is_size_of_device(reading, q) else q for q in quantities]
     memories = [q for q in quantities if _is_usable_memory(reading, q)]
-    scene = _Scene(reading, quantities, _video_memory_first(reading, memories))
+    free = [q for q in memories if _is_free(reading, q)] if reading.stated("gpu") else []
+    sizes = [q for q in memories if q not in free]
+    scene = _Scene(reading, quantities, _video_memory_first(reading, sizes))
     devices = [_device(scene, match) for match in _device_matches(scene)]
-    return _of_devices(scene, devices) if devices else _of_memory(scene)
+    if not devices:
+        return _of_memory(replace(scene, memories=_video_memory_first(reading, memories)))
+    fields = _of_devices(scene, devices)
+    limits = [*([fields["max_memory_gib"]] if "max_memory_gib" in fields else []), *map(_gib, free)]
+    return {**fields, "max_memory_gib": min(limits)} if free else fields
+
+
+def _is_free(reading: Reading, memory: Quantity) -> bool:
+    """ "Only 20 GB of it are free", "空闲 20G": as much as may be used of a device that has more."""
+    return reading.near(memory.start, memory.end, "free_memory", _FREE_REACH) is not None
 
 
 def _device_matches(scene: _Scene) -> list[Match]:
@@ -69,7 +82,7 @@ def _is_meant(scene: _Scene, match: Match) -> bool:
         not is_plural
         and scene.reading.tokens[match.end - 1].is_number
         and unit
-        and unit.value not in ("gpu", "gib")
+        and unit.value not in ("gpu", "gib", "machine")
     ):
         return False
     if not _fact(match.value, "needs_context") or match.end - match.start > 2:
@@ -93,7 +106,9 @@ def _lost(scene: _Scene) -> int:
 
 def _device(scene: _Scene, match: Match) -> _Device:
     memory = _memory_of(scene, match)
-    count = _count_before(scene, memory.start if memory and memory.end <= match.start else match.start)
+    count = _count_before(scene, match.start)
+    if count is None and memory and memory.end <= match.start:
+        count = _count_before(scene, memory.start)
     if count is None:
         count = _count_after(scene, match.end)
     if count is None and memory is not None and memory.start >= match.end:
@@ -113,6 +128,10 @@ def _memory_of(scene: _Scene, match: Match) -> Quantity | None:
         if _linked(scene, match.end, memory.start) or _linked(scene, memory.end, match.start):
             return memory
     each = next((m for m in scene.memories if scene.reading.before(m.start, "each", 1)), None)
+    each = each or next((m for m in scene.memories if _is_total(scene, m)), None)
+    sizes = _fact(match.value, "sizes_gib") or ()
+    if len(scene.reading.all("gpu")) == 1:
+        each = each or next((m for m in scene.memories if _gib(m) in sizes), None)
     is_open = bool(scene.memories) and _fact(match.value, "memory_gib") is None
     return each or (scene.memories[0] if is_open else None)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from skills.conversation.parse.acts import first_act, is_act
 from skills.conversation.parse.asked import asks_of_the_past, fact_matches, opens_question, recalled
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.likeness import heard
@@ -18,33 +19,15 @@ from skills.conversation.parse.signals import Signals
 from skills.conversation.request import SkillName
 
 _JOB_SKILLS = ("evaluate", "finetune", "jobs")
+_TECHNIQUES = frozenset({"finetune", "quantization"})
+_OF_THE_WORK = _TECHNIQUES | {"task", "modalities", "reasoning", "architecture", "priority", "hosting"}
 _SHORT = 4
 _VERY_SHORT = 2
+_LONG = 9
 _CLEARLY = 0.7
 """Probability from which the sound of a turn is believed over a late rule; chosen on 260 turns not learnt from."""
-_WEAK_FIELDS = frozenset(
-    {"languages", "priority", "modalities", "finetune", "budget_usd_per_month", "hosting", "gpus"}
-    | {
-        "vendors",
-        "excluded_vendors",
-        "origins",
-        "excluded_origins",
-        "excluded_licences",
-        "reasoning",
-        "architecture",
-    }
-    | {
-        "max_latency_s",
-        "max_first_token_s",
-        "min_tokens_per_s",
-        "requests_per_month",
-        "peak_requests_per_min",
-    }
-)
 _COMPARED = frozenset({"memory", "price", "scores"})
 """Facts that a comparison of models shows; of others, and of one benchmark, the figures themselves are asked for."""
-_WEAK_VERBS = frozenset({"test", "score", "measure", "try out", "try", "测 试", "实 测", "打 分"})
-"""Verbs that mean an evaluation only when something is named to be evaluated."""
 
 
 def choose_skill(signals: Signals) -> SkillName:
@@ -53,7 +36,14 @@ def choose_skill(signals: Signals) -> SkillName:
         if holds(signals):
             return skill
     skill = next(skill for skill, holds in _LATE_RULES if holds(signals))
-    return _sounds_like(signals) or skill
+    return skill if _is_sure(signals, skill) else _sounds_like(signals) or skill
+
+
+def _is_sure(s: Signals, skill: SkillName) -> bool:
+    """A change that a thread's turn states without asking, and a question about work with no limit on a model."""
+    is_change = s.previous is not None and (bool(s.fields) or s.reading.has("more"))
+    is_stated = is_change and not s.is_question and not s.asks_knowledge
+    return (skill == "recommend" and is_stated) or (skill == "answer" and bool(s.fields) and not s.has_limits)
 
 
 def _sounds_like(s: Signals) -> SkillName | None:
@@ -77,7 +67,7 @@ def _is_hostile(s: Signals) -> bool:
     """Orders to break the rules, or a wish for what is not theirs."""
     if s.reading.has("injection", "hard"):
         return True
-    return s.reading.has_any("injection", "secret") and s.asks_choice is None and not _has_limits(s)
+    return s.reading.has_any("injection", "secret") and s.asks_choice is None and not s.has_limits
 
 
 def _is_about_jobs(s: Signals) -> bool:
@@ -114,6 +104,23 @@ def _continues_job(s: Signals) -> bool:
     return has_order or r.has("jobs_cue", "status") or len(r.all("jobs_cue", "soft")) >= 2
 
 
+def _hesitates(s: Signals) -> bool:
+    """ "Hmm", "嗯…": nothing is said yet."""
+    r = s.reading
+    covered = {i for match in r.all("hesitation") for i in range(match.start, match.end)}
+    small = words("text", "fillers")
+    said = [i for i, token in enumerate(r.tokens) if token.text.isalnum() and token.text not in small]
+    return bool(covered) and all(i in covered for i in said)
+
+
+def _points_at_nothing(s: Signals) -> bool:
+    """ "That one", "那个呢", "the second one?" of nothing shown: what is meant must be asked."""
+    r = s.reading
+    has_pointer = s.statement.names_rank or r.has("pronoun")
+    is_small = s.n_words <= _SHORT and not r.has_any("off_topic", "chore", "secret", "injection")
+    return has_pointer and is_small and not s.statement.ranks and not (s.fields or s.names_models)
+
+
 def _is_restart(s: Signals) -> bool:
     """ "Reset everything": nothing but the wish to begin anew."""
     return s.reading.has("reset") and not s.fields and not s.names_models and s.asks_choice is None
@@ -124,8 +131,14 @@ def _is_help(s: Signals) -> bool:
     if stated or s.names_models or s.asks_choice is not None or s.reading.has("explain_result"):
         return False
     cues = s.reading.all("help")
-    is_clear = any(cue.end - cue.start >= 2 for cue in cues) or bool(cues and s.n_words <= _SHORT)
+    is_clear = any(cue.end - cue.start >= 2 or _fills_clause(s, cue) for cue in cues)
+    is_clear = (is_clear and s.n_words <= _LONG) or bool(cues and s.n_words <= _SHORT)
     return is_clear or _is_greeting(s)
+
+
+def _fills_clause(s: Signals, cue: Match) -> bool:
+    """ "No idea how this works, help": a clause that says nothing else."""
+    return s.reading.clause(cue.start, cue.end) == (cue.start, cue.end)
 
 
 def _is_greeting(s: Signals) -> bool:
@@ -136,74 +149,11 @@ def _is_greeting(s: Signals) -> bool:
 
 
 def _starts_tuning(s: Signals) -> bool:
-    return _first_act(s) == "finetune"
+    return first_act(s) == "finetune"
 
 
 def _starts_evaluation(s: Signals) -> bool:
-    return _first_act(s) == "evaluate"
-
-
-def _first_act(s: Signals) -> str | None:
-    """The job that the turn orders first, if it orders one."""
-    acts = [m for kind in ("finetune", "evaluate") for m in s.reading.all(kind, "verb") if _is_act(s, m)]
-    if acts:
-        return min(acts, key=lambda match: (match.start, match.category)).category
-    return s.previous.skill if s.previous and _completes_job(s) else None
-
-
-def _is_act(s: Signals, verb: Match) -> bool:
-    """An order to evaluate or tune, with something to do it to."""
-    if s.reading.is_negated(verb.start) or _is_asked_about(s, verb):
-        return False
-    if not _has_its_data(s, verb) or not (s.statement.dataset or _is_for_now(s, verb)):
-        return False
-    choice = s.asks_choice
-    is_ordered = s.starts_clause(verb.start) or s.order_before(verb.start) is not None
-    if choice is not None and (choice.start < verb.start or not is_ordered):
-        return False
-    if s.model_targets:
-        return True
-    if s.reading.gap(verb.start, verb.end) in _WEAK_VERBS and s.statement.dataset is None:
-        return False
-    return is_ordered and (s.statement.dataset is not None or not ("task" in s.fields or _has_limits(s)))
-
-
-def _has_its_data(s: Signals, verb: Match) -> bool:
-    """ "Check it on tickets" is an evaluation, "check it" is none."""
-    is_trying = s.reading.gap(verb.start, verb.end) in words("intents", "trying")
-    return not is_trying or s.statement.dataset is not None or s.reading.has("own_data")
-
-
-def _is_for_now(s: Signals, verb: Match) -> bool:
-    """Not "later"; and "try" alone is no order for an evaluation, "try it on our data" is."""
-    is_trying = s.reading.gap(verb.start, verb.end) in ("try", "run")
-    return not s.reading.near(verb.start, verb.end, "later", 6) and (
-        not is_trying or s.reading.has("own_data")
-    )
-
-
-def _is_asked_about(s: Signals, verb: Match) -> bool:
-    """The verb is what a question is about: "how do I evaluate", "微调需要多少显存"."""
-    r = s.reading
-    start = s.clause_start(verb.start)
-    asking = [m for c in ("how", "which", "define", "why", "how_much") for m in r.all(c)]
-    if any(start <= match.start < verb.start for match in asking) or r.has("how_much"):
-        return True
-    if any(match.start >= verb.end for match in r.all("define")) or r.has("why"):
-        return True
-    is_ordered = s.order_before(verb.start) is not None
-    is_gerund = r.gap(verb.start, verb.end).endswith("ing") and s.is_question
-    return not is_ordered and (s.yes_no is not None or is_gerund)
-
-
-def _completes_job(s: Signals) -> bool:
-    """A data set, a model or a quantization, given after a job was asked for without it."""
-    if s.previous is None or s.previous.skill not in ("evaluate", "finetune"):
-        return False
-    if s.asks_choice is not None or s.asks_knowledge or set(s.fields) - {"quantization", "finetune"}:
-        return False
-    has_piece = s.statement.dataset or s.statement.quantizations or s.model_targets
-    return bool(has_piece) and not s.reading.has_any("compare", "why")
+    return first_act(s) == "evaluate"
 
 
 def _asks_what_was_measured(s: Signals) -> bool:
@@ -237,14 +187,14 @@ def _asks_for_facts(s: Signals) -> bool:
         return False
     if r.has("compare") and all(m.value in _COMPARED and m.category != "names" for m in found):
         return False
-    is_plain = not _has_limits(s) and "task" not in s.fields
+    is_plain = not s.has_limits and "task" not in s.fields
     return is_plain or is_asked
 
 
 def _orders_job(s: Signals, found: Sequence[Match]) -> bool:
     """An order to evaluate or tune beside the words found: "we tested phi-4, now evaluate gemma on tickets"."""
     verbs = [verb for kind in ("finetune", "evaluate") for verb in s.reading.all(kind, "verb")]
-    return any(_is_act(s, verb) for verb in verbs if not any(match.covers(verb.start) for match in found))
+    return any(is_act(s, verb) for verb in verbs if not any(match.covers(verb.start) for match in found))
 
 
 def _asks_reasons(s: Signals) -> bool:
@@ -297,10 +247,12 @@ def _is_comparison(s: Signals) -> bool:
         return True
     if subjects == 1 and s.shown and _measures_against(s):
         return True
-    if len(s.statement.ranks) >= 2 and r.has("which") and r.has_any("superlative", "priority"):
+    if len(s.statement.ranks) >= 2 and r.has("which") and not r.has("explain_result", "excluded"):
         return True
     links = {r.gap(match.start, match.end) for match in r.all("compare_weak")}
-    is_alternative = not links.isdisjoint({"or", "than", "还 是", "或", "比"})
+    is_alternative = not links.isdisjoint(
+        {"or", "than", "还 是", "或", "比", "over", "rather than", "instead of"}
+    )
     is_choice = not s.asks_knowledge or r.has_any("which", "choose")
     names_several = len(s.statement.mentions) >= 2 and is_choice
     is_amount = r.has("how_much") and len(s.statement.ranks) < 2
@@ -309,7 +261,7 @@ def _is_comparison(s: Signals) -> bool:
 
 def _narrows_choice(s: Signals) -> bool:
     """ "The candidates are phi-4 and Qwen3-8B, for QA on a T4": a choice, among few."""
-    is_choice = s.reading.has("choose") or ("task" in s.fields and _has_limits(s))
+    is_choice = s.reading.has("choose") or ("task" in s.fields and s.has_limits)
     return is_choice and s.reading.has("narrows") and not s.reading.has("compare")
 
 
@@ -328,7 +280,7 @@ def _measures_against(s: Signals) -> bool:
 def _is_off_topic(s: Signals) -> bool:
     """Something else altogether, or work for a chat bot rather than a choice of one."""
     r = s.reading
-    if _is_chore(s) and not (r.has("model_noun") or s.names_models) and not _has_limits(s):
+    if _is_chore(s) and not (r.has("model_noun") or s.names_models) and not s.has_limits:
         return True
     return r.has("off_topic") and not s.is_ours and not _is_work_for_a_model(s)
 
@@ -348,10 +300,6 @@ def _is_chore(s: Signals) -> bool:
     )
 
 
-def _has_limits(s: Signals) -> bool:
-    return bool(set(s.fields) - _WEAK_FIELDS - {"task"})
-
-
 def _is_knowledge(s: Signals) -> bool:
     if not s.asks_knowledge or s.asks_choice is not None or _is_follow_up_wish(s):
         return False
@@ -362,15 +310,26 @@ def _is_knowledge(s: Signals) -> bool:
     if _asks_how_to_choose(s):
         return False
     wants_how = s.reading.has("how") and not s.reading.has_any("evaluate", "finetune", "how_much", "define")
-    if wants_how and "task" in s.fields and _has_limits(s) and not s.names_models:
+    if wants_how and "task" in s.fields and s.has_limits and not s.names_models:
         return False
     is_about_shown = bool(s.statement.ranks) or (
         s.points_back and (bool(s.fields) or s.reading.has("field_word"))
     )
     is_about_licences = set(s.fields) == {"licences"} and (s.is_question or s.reading.has("define"))
     asks_how_much = s.reading.has("how_much") and s.reading.has("finetune")
-    is_about_work = "task" in s.fields and (s.reading.has_any("define", "how") or asks_how_much)
+    is_about_work = "task" in s.fields and (
+        s.reading.has_any("define", "how") or asks_how_much or _asks_about_work(s)
+    )
     return s.is_ours or is_about_shown or is_about_work or is_about_licences
+
+
+def _asks_about_work(s: Signals) -> bool:
+    """ "Why do assistants drift?", "Should an agent ask before it pays?": of the work itself, with no limit on a model."""
+    r = s.reading
+    if set(s.fields) - _OF_THE_WORK or s.previous is not None or r.has_any("model_noun", "order"):
+        return False
+    opens = s.yes_no is not None and r.tokens[s.yes_no.start].is_word and not r.has("address_us")
+    return opens or r.has_any("why", "how_much")
 
 
 def _asks_how_to_choose(s: Signals) -> bool:
@@ -397,6 +356,7 @@ def _is_follow_up_wish(s: Signals) -> bool:
     if s.statement.relaxed and s.previous is not None and not is_asked:
         return True
     has_cue = r.has_any("what_if", "refine", "add") and (s.previous is not None or s.yes_no is None)
+    has_cue = has_cue or bool(s.relative)
     return is_change and has_cue and not is_asked and not s.weighs_techniques
 
 
@@ -406,9 +366,18 @@ def _is_wish(s: Signals) -> bool:
         return bool(s.fields or s.names_models or _has_thread(s) or s.takes_back)
     if s.previous is not None:
         is_change = bool(s.fields or s.relative or s.statement.relaxed or s.takes_back)
-        return is_change or _adopts(s) or s.reading.has_any("more", "resize")
-    is_enough = _has_limits(s) or "task" in s.fields
+        return is_change or _asks_once_more(s) or _adopts(s) or s.reading.has_any("more", "resize")
+    is_enough = s.has_limits or "task" in s.fields
     return is_enough or (bool(s.fields) and s.is_ours)
+
+
+def _asks_once_more(s: Signals) -> bool:
+    """ "In that case, which one?", 那选哪个: the question of the thread again."""
+    r = s.reading
+    if s.n_words > _SHORT + 2 or r.has_any("off_topic", "compare") or s.statement.names_rank:
+        return False
+    asked = [r.gap(match.start, match.end + 1) for match in r.all("which")]
+    return any(said in ("which one", "which ones") or said.startswith("哪 个") for said in asked)
 
 
 def _adopts(s: Signals) -> bool:
@@ -433,6 +402,15 @@ def _names_a_model(s: Signals) -> bool:
     return s.names_models or bool(s.statement.ranks)
 
 
+def _speaks_of_the_trade(s: Signals) -> bool:
+    """ "GPTQ and AWQ", "KV cache 公式", "what of speculative decoding": looked up, as nothing is wanted of it."""
+    r = s.reading
+    is_choice = s.asks_choice is not None or r.has_any("choose", "reset", "more")
+    is_wish = bool(set(s.fields) - _TECHNIQUES) or _has_thread(s)
+    is_ours = r.has("domain", "strong") or (r.has("finetune") and set(s.fields) == {"finetune"})
+    return is_ours and not is_choice and not is_wish and not r.has("off_topic")
+
+
 def _is_on_topic(s: Signals) -> bool:
     return (
         s.is_ours
@@ -450,6 +428,7 @@ def _always(_: Signals) -> bool:
 _RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
     ("clarify", _is_blank),
     ("help", _is_foreign),
+    ("clarify", _hesitates),
     ("decline", _is_hostile),
     ("answer", _asks_what_was_measured),
     ("jobs", _is_about_jobs),
@@ -464,8 +443,10 @@ _RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
 )
 _LATE_RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
     ("answer", _is_knowledge),
+    ("answer", _speaks_of_the_trade),
     ("recommend", _is_wish),
     ("answer", _names_a_model),
+    ("clarify", _points_at_nothing),
     ("clarify", _is_on_topic),
     ("decline", _always),
 )

@@ -15,9 +15,12 @@ _LEAST_CONTEXT_TOKENS = 2000
 _MOST_CONTEXT_TOKENS = 20_000_000
 _MOST_UNASKED_TOKENS = 2_100_000
 """More is a volume, unless context is spoken of."""
+_MOST_UNASKED_TEXT_TOKENS = 1_100_000
+"""The same in pages or words, of which one input has fewer: 3,000 pages are an archive."""
 _ABOUT_FRAC = 0.15
 """A "7B model" is one of 6 to 8 billion."""
 _MOVED_WITHIN = 5
+_MEASURED_WITHIN = 5
 _BILLION = 1e9
 _BILLION_SCALES = frozenset({"b", "bn", "billion", "亿"})
 _OTHER_SCALES = frozenset({"m", "million", "t", "trillion", "万", "mn"})
@@ -46,7 +49,8 @@ def text_tokens(reading: Reading, quantity: Quantity) -> float | None:
     }
     if quantity.unit in per_unit:
         tokens = quantity.value * float(per_unit[quantity.unit])
-        is_volume = tokens > _MOST_UNASKED_TOKENS and not _is_by_context_word(reading, quantity)
+        most = _MOST_UNASKED_TOKENS if quantity.unit == "token" else _MOST_UNASKED_TEXT_TOKENS
+        is_volume = tokens > most and not _is_by_context_word(reading, quantity)
         return None if is_volume or _is_rate(reading, quantity) else tokens
     return quantity.value if quantity.unit is None and _is_context(reading, quantity) else None
 
@@ -117,8 +121,21 @@ def is_param_count(reading: Reading, quantity: Quantity) -> bool:
         return True
     if quantity.unit is not None:
         return False
+    if _is_measure(reading, quantity):
+        return False
     has_noun = reading.after(quantity.end, "model_noun", 2) or _follows_size_word(reading, quantity)
     return quantity.scale in _BILLION_SCALES or (quantity.scale in _OTHER_SCALES and bool(has_noun))
+
+
+def _is_measure(reading: Reading, quantity: Quantity) -> bool:
+    """ "70B-class quality", "70B 级别的效果": how good it should be, not how large."""
+    following = reading.tokens[quantity.end : quantity.end + _MEASURED_WITHIN]
+    start = reading.tokens[quantity.start : quantity.end]
+    said = {token.text for token in (*start, *following)}
+    is_class = not said.isdisjoint({"class", "level", "grade", "级", "水"})
+    return is_class and not said.isdisjoint(
+        {"quality", "performance", "results", "answers", "smarts", "效", "平", "能"}
+    )
 
 
 def _follows_size_word(reading: Reading, quantity: Quantity) -> bool:

@@ -109,7 +109,12 @@ def _places(reading: Reading) -> Iterator[tuple[list[Match], bool]]:
         lead = reading.before(start, "place_lead", 1)
         is_denied = is_denied or (lead is not None and lead.value == "none")
         is_sure = lead or reading.after(end, "place_tail", 1)
-        if is_sure or (is_denied and (reading.after(end, "model_noun", 1) or _stands_alone(reading, end))):
+        is_neither = reading.gap(start - 1, start) == "neither" and len(run) > 1
+        if (
+            is_sure
+            or is_neither
+            or (is_denied and (reading.after(end, "model_noun", 1) or _stands_alone(reading, end)))
+        ):
             yield run, is_denied
 
 

@@ -16,6 +16,7 @@ from skills.conversation.parse.units import usd
 _MTOK = 1_000_000
 _ONE_OF_THESE_IS_A_PRICE_BASE = (1_000.0, 1_000_000.0)
 _LEAST_BUDGET = 10
+_NOT_THERE_WITHIN = 6
 _REACH_AFTER = 3
 _REACH_BEFORE = 7
 _SHORT_PERIODS = frozenset({"hour", "minute", "second", "request"})
@@ -57,12 +58,18 @@ def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
 def _amounts(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     """Sums of money. A budget without a currency is in the one that goes with the language."""
     for quantity in quantities:
-        if quantity.is_negated:
+        if quantity.is_negated or _is_not_there(reading, quantity):
             continue
         if quantity.is_money:
             yield quantity
         elif _is_bare_sum(reading, quantity):
             yield replace(quantity, unit="cny" if reading.language == "zh" else "usd", is_money=True)
+
+
+def _is_not_there(reading: Reading, quantity: Quantity) -> bool:
+    """ "一分钱预算都没有"."""
+    following = reading.gap(quantity.end, quantity.end + _NOT_THERE_WITHIN)
+    return any(denial in following for denial in ("都 没", "也 没"))
 
 
 def _is_what_they_pay(reading: Reading, amount: Quantity, amounts: Sequence[Quantity]) -> bool:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 from skills.conversation.parse.lexicon import load
 from skills.conversation.parse.text import Token
 
+_TENTHS = 10
+_CLASSIFIERS = frozenset("张台片卡个条种份篇页")
+"""After a digit, these make it a count of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -37,16 +41,41 @@ def _with_rest(tokens: Sequence[Token], number: Number) -> Number:
         return number
     rest = _base(tokens, number.end)
     rest = _scaled(tokens, rest) if rest is not None and rest.end > rest.start else None
-    if rest is None or not 1 < rest.factor < number.factor or rest.value >= number.factor:
+    if rest is None or rest.factor >= number.factor or rest.value >= number.factor:
+        return number
+    if rest.factor <= 1 and not rest.is_digits and rest.value < 10:
+        return _spoken_rest(tokens, number, rest)
+    if rest.factor <= 1 and rest.is_digits:
         return number
     return replace(number, value=number.value + rest.value, end=rest.end)
+
+
+def _spoken_rest(tokens: Sequence[Token], number: Number, rest: Number) -> Number:
+    """三万五 is 35,000; the 一 of 一万一张 counts cards."""
+    if rest.value < 1 or _text(tokens, rest.end) in _CLASSIFIERS or rest.value != int(rest.value):
+        return number
+    return replace(number, value=number.value + rest.value * number.factor / 10, end=rest.end)
 
 
 def _base(tokens: Sequence[Token], start: int) -> Number | None:
     token = tokens[start]
     if token.is_number:
-        return Number(float(token.text.replace(",", "")), start, start + 1, is_digits=True)
+        groups = _spaced_groups(tokens, start)
+        digits = "".join(t.text.replace(",", "") for t in tokens[start : start + groups])
+        return Number(float(digits), start, start + groups, is_digits=True)
     return _english(tokens, start) if token.is_word else _chinese(tokens, start)
+
+
+def _spaced_groups(tokens: Sequence[Token], start: int) -> int:
+    """Tokens of "32 000" and "1 000 000": zeros after a space belong to the number before them."""
+    groups = 1
+    while (
+        tokens[start].text.isdigit()
+        and len(tokens[start].text) <= 3
+        and _text(tokens, start + groups) == "000"
+    ):
+        groups += 1
+    return groups
 
 
 def _scaled(tokens: Sequence[Token], base: Number) -> Number:
@@ -64,6 +93,8 @@ def _scale_factor(tokens: Sequence[Token], at: int, base: Number) -> float | Non
     token = tokens[at]
     if token.is_han:
         return _value("chinese_scales", token.text)
+    if token.text == "t" and _text(tokens, at + 1) == "/":  # 50 t/s are tokens
+        return None
     if len(token.text) <= 2 and not (base.is_digits and at == base.end and _ends_word(tokens, at)):
         return None
     return _value("scale_words", token.text)
@@ -87,14 +118,18 @@ def _english(tokens: Sequence[Token], start: int) -> Number | None:
         return None
     if value is None:
         return Number(1.0, start, start) if len(word) > 2 and _value("scale_words", word) else None
-    if following in ("of", "a", "an") and word in ("couple", "pair", "half", "dozen"):
+    if word == "half" and [_text(tokens, start + i) for i in (1, 2)] in (["a", "dozen"], ["dozen", "of"]):
+        return Number(6.0, start, start + 3)
+    if following in ("of", "a", "an") and word in ("couple", "pair", "trio", "half", "dozen", "handful"):
         return Number(value, start, start + 2)
     return _tens(tokens, start, value) if value >= 20 else Number(value, start, start + 1)
 
 
 def _after_article(tokens: Sequence[Token], start: int) -> Number | None:
     following = tokens[start + 1].text
-    if following in ("couple", "pair", "dozen", "quarter"):
+    if following in ("couple", "pair", "trio", "dozen", "quarter") or (
+        following == "half" and len(tokens) > start + 2
+    ):
         group = _english(tokens, start + 1)
         return Number(group.value, start, group.end) if group else None
     if following in load("units")["counted_by_article"]:
@@ -126,6 +161,8 @@ def _chinese(tokens: Sequence[Token], start: int) -> Number | None:
         at += 1
     if at == start:
         return Number(1.0, start, start) if _value("chinese_scales", tokens[start].text) else None
+    if digit and at - start >= 3 and _text(tokens, at) not in _CLASSIFIERS:
+        digit *= (_value("chinese_units", tokens[at - 2].text) or _TENTHS) / _TENTHS
     return _decimal(tokens, Number(total + (digit or 0.0), start, at))
 
 

@@ -12,6 +12,8 @@ from skills.conversation.parse.reading import Reading
 _SECONDS_PER_UNIT = {"second": 1.0, "ms": 0.001}
 _REACH = 6
 _LONGEST_S = 600
+_ADJECTIVES = 2
+"""Words that may stand between a number and what it counts."""
 _VOLUME_PERIODS = frozenset({"hour", "day", "week", "month", "year"})
 """Requests a minute or a second are a peak, which says nothing about a month."""
 TRAFFIC = frozenset({"request", "piece", "row"})
@@ -55,6 +57,16 @@ def _is_speed(reading: Reading, quantity: Quantity) -> bool:
     return quantity.unit == "token" and period is not None and period.value == "second"
 
 
+def _counted(reading: Reading, quantity: Quantity) -> int | None:
+    """Where the word ends for what comes in: "3,000 support questions", "two thousand incoming letters"."""
+    if quantity.unit in TRAFFIC:
+        return quantity.end
+    is_chinese = quantity.end < len(reading.tokens) and reading.tokens[quantity.end].is_han
+    reach = _ADJECTIVES * (2 if is_chinese else 1)
+    noun = reading.after(quantity.end, "unit", reach) if quantity.unit is None else None
+    return noun.end if noun is not None and noun.value in TRAFFIC and noun.start > quantity.end else None
+
+
 def _requests(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, float]:
     months = load("units")["constants"]["months_per"]
     for quantity in quantities:
@@ -63,9 +75,10 @@ def _requests(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, flo
         rate = reading.at(quantity.end, "request_rate") or reading.before(quantity.start, "request_rate", 2)
         if quantity.unit is None and rate is not None:
             return {"peak_requests_per_min": quantity.value * float(rate.value)}
-        if quantity.unit not in TRAFFIC:
+        counted = _counted(reading, quantity)
+        if counted is None:
             continue
-        after, before = reading.after(quantity.end, "period", 3), reading.before(quantity.start, "period", 7)
+        after, before = reading.after(counted, "period", 3), reading.before(quantity.start, "period", 7)
         period = after or before
         if period is not None and period.value in _VOLUME_PERIODS:
             return {"requests_per_month": float(f"{quantity.value * float(months[period.value]):.4g}")}

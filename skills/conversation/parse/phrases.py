@@ -30,6 +30,7 @@ PHRASE_LEXICONS = (
     "references",
     "relative",
     "tasks",
+    "terms",
     "units",
 )
 _END = ""
@@ -38,8 +39,15 @@ _MIN_PREFIX = 3
 _MIN_STEM = 5
 """A shorter stem, as of "cod*", says too little to take "codin" for a word that is spelt right."""
 _MAX_FILLERS = 3
-_KEPT_INSIDE = frozenset({"model_noun", "pronoun", "job_number_lead"})
-"""An "open model" says how it is hosted and is still a model."""
+_KEPT_INSIDE = frozenset(
+    {"model_noun", "pronoun", "job_number_lead", "latency_word", "context_word", "limit_word", "budget_word"}
+    | {"job_action"}
+)
+"""An "open model" says how it is hosted and is still a model; a "latency limit" is one of latency."""
+
+
+_TALK = frozenset({"domain", "chore"})
+_WISHES = frozenset({"task", "thinking", "architecture", "quantization", "modality", "licence", "gpu"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +175,17 @@ def _with_plurals(aliases: Iterable[str]) -> Iterator[str]:
 
 
 def _outermost(matches: Iterable[Match]) -> Iterator[Match]:
-    furthest, span = 0, (0, 0)
+    """Matches that no longer one hides. A term of the trade or a chore hides words of the grammar, and no wish."""
+    furthest = {True: 0, False: 0}
+    spans = {True: (0, 0), False: (0, 0)}
     for match in sorted(matches, key=lambda m: (m.start, -m.end)):
-        is_outermost = match.end > furthest or (match.start, match.end) == span
+        is_wish = match.category in _WISHES
+        is_outermost = match.end > furthest[is_wish] or (match.start, match.end) == spans[is_wish]
         if is_outermost or match.category in _KEPT_INSIDE:
             yield match
-        if match.end > furthest:
-            furthest, span = match.end, (match.start, match.end)
+        for kind in (True, False) if match.category not in _TALK else (False,):
+            if match.end > furthest[kind]:
+                furthest[kind], spans[kind] = match.end, (match.start, match.end)
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from skills.conversation.parse.numbers import number_at
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
+from skills.conversation.request import JobAction
 
 _FILE = re.compile(
     r"(?<![\w/.~\\-])((?:~|\.{1,2}|[A-Za-z]:)?[\\/]?(?:[\w\u4e00-\u9fff.-]{1,80}[\\/]){0,12}"
@@ -53,11 +54,13 @@ def _rank_matches(reading: Reading) -> Iterator[Match]:
 
 def _listed_numbers(reading: Reading) -> Iterator[Match]:
     """ "1 and 2", "1、3": small bare numbers in a list point at the models shown."""
-    tokens, joints = reading.tokens, words("text", "list_joints")
+    tokens, joints = reading.tokens, words("text", "rank_joints")
+    digits = load("units")["chinese_digits"]
     for at in range(len(tokens) - 2):
         if _is_rank(reading, at) and tokens[at + 1].text in joints and _is_rank(reading, at + 2):
             for position in (at, at + 2):
-                yield Match("ordinal", tokens[position].text, position, position + 1)
+                said = tokens[position].text
+                yield Match("ordinal", str(digits.get(said, said)), position, position + 1)
 
 
 def _listed_words(reading: Reading) -> Iterator[Match]:
@@ -76,13 +79,24 @@ def _listed_words(reading: Reading) -> Iterator[Match]:
 def _is_rank(reading: Reading, at: int) -> bool:
     """A number from 1 to 5 that counts nothing and belongs to no name."""
     token = reading.tokens[at]
-    if token.joined or not token.text.isdigit() or not 1 <= int(token.text) <= _LAST_RANK:
+    is_chinese = token.text in words("text", "rank_numerals") and not _is_counted(reading, at)
+    is_digit = token.text.isdigit() and token.text.isascii() and not token.joined
+    if not is_chinese and not (is_digit and 1 <= int(token.text) <= _LAST_RANK):
         return False
     owners = ("unit", "scale", "currency_after")
     following = reading.tokens[at + 1].text if at + 1 < len(reading.tokens) else ""
     is_counting = any(reading.at(at + 1, category) for category in owners) or following in (".", "b", "k")
     is_owned = any(match.covers(at) for match in reading.matches if match.category != "ordinal")
     return not is_counting and not is_owned
+
+
+def _is_counted(reading: Reading, at: int) -> bool:
+    """一 of 一样, 二 of 十二: part of a word, or of a longer numeral."""
+    before = reading.tokens[at - 1].text if at else ""
+    after = reading.tokens[at + 1].text if at + 1 < len(reading.tokens) else ""
+    numerals = load("units")["chinese_digits"].keys() | load("units")["chinese_units"].keys()
+    joints = words("text", "rank_joints") | words("text", "after_a_rank")
+    return before in numerals or before == "第" or (after not in joints and after != "")
 
 
 def _ranks(reading: Reading, match: Match, shown: int) -> range:
@@ -161,6 +175,22 @@ def read_job(reading: Reading) -> str | None:
             and reading.tokens[match.start - 2].is_number
         ):
             return reading.tokens[match.start - 2].text
+    return None
+
+
+def read_job_action(reading: Reading) -> JobAction | None:
+    """What is ordered of a job; a question ("did it stop?", "怎么取消") orders nothing."""
+    asked = reading.has_any("how", "why", "yes_no") or reading.has("which")
+    ordered = [match for match in reading.stated("job_action") if not (asked and not reading.has("order"))]
+    return min(ordered, key=lambda match: match.start).value if ordered else None  # type: ignore[return-value]
+
+
+def read_job_rank(reading: Reading) -> int | None:
+    """The 2 of "the second job", "第二个任务"."""
+    for match in reading.all("ordinal"):
+        noun = reading.after(match.end, "jobs_noun", 1)
+        if match.value.isdigit() and noun is not None:
+            return int(match.value)
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.numbers import Number, number_at
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
@@ -16,6 +17,10 @@ from skills.conversation.parse.reading import Reading
 Bound = Literal["max", "min", "about", "exact"]
 
 _BOUND_REACH = 3
+_LIMIT_REACH = 6
+_BEFORE_UNITS = frozenset({"-", "多", "余", "来"})
+""" "24-GB", 两百多页."""
+_SHEET_REACH = 12
 _BOUNDS: tuple[tuple[str, Bound], ...] = (("at_most", "max"), ("at_least", "min"), ("about", "about"))
 _FLIPPED: dict[Bound, Bound] = {"max": "min", "min": "max", "about": "about", "exact": "exact"}
 _OWNERS_OF_DIGITS = ("gpu", "quantization", "licence", "per_tokens", "not_a_model")
@@ -90,7 +95,7 @@ def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]
     """Unit, whether it is money, and the span with the unit in it."""
     currency = _ending(reading, number.start, ("currency_before",))
     at = number.end
-    if at < len(reading.tokens) and reading.tokens[at].text == "-":
+    if at < len(reading.tokens) and reading.tokens[at].text in _BEFORE_UNITS:
         at += 1
     after = _starting(reading, at, ("unit", "currency_after"))
     if currency is not None:
@@ -100,6 +105,8 @@ def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]
         return None, False, number.start, number.end
     if after.category == "currency_after" and _counts_cards(reading, after):
         return "gpu", False, number.start, after.end
+    if after.value == "gpu" and _counts_other_sheets(reading, after):
+        return "other", False, number.start, after.end
     return after.value, after.category == "currency_after", number.start, after.end
 
 
@@ -119,6 +126,15 @@ def _counts_cards(reading: Reading, unit: Match) -> bool:
     return is_memory or reading.after(unit.end, "gpu", 2) is not None
 
 
+def _counts_other_sheets(reading: Reading, unit: Match) -> bool:
+    """一张明天的高铁票: 张 counts whatever is flat, and cards only where nothing else is named."""
+    if reading.gap(unit.start, unit.end) not in ("张", "片", "个"):
+        return False
+    return reading.after(unit.end, "sheet", _SHEET_REACH) is not None and not reading.after(
+        unit.end, "gpu", 4
+    )
+
+
 def _bound(reading: Reading, start: int, end: int) -> tuple[Bound, int]:
     before = _bound_before(reading, start)
     if before is not None:
@@ -126,9 +142,15 @@ def _bound(reading: Reading, start: int, end: int) -> tuple[Bound, int]:
         return (_FLIPPED[before[0]] if flips else before[0]), end
     for category, bound in _BOUNDS:
         match = _bound_after(reading, end, category)
-        if match is not None and not _has_number(reading, end, match.end + 1):
+        if match is not None and not _belongs_to_next(reading, end, match, category):
             return bound, match.end
     return "exact", end
+
+
+def _belongs_to_next(reading: Reading, end: int, match: Match, category: str) -> bool:
+    """ "Two cards, at most 8B": what may stand before its number as well is of the one that follows it."""
+    may_lead = any((m.start, m.end) == (match.start, match.end) for m in reading.all(category, "before"))
+    return _has_number(reading, end, match.end + 1 if may_lead or match.value != "after" else match.start)
 
 
 def _bound_after(reading: Reading, end: int, category: str) -> Match | None:
@@ -151,9 +173,19 @@ def _bound_before(reading: Reading, start: int) -> tuple[Bound, int] | None:
         if not _has_number(reading, match.end, start)
     ]
     if not near:
-        return None
+        return _named_limit(reading, start)
     _, bound, position = max(near)
     return bound, position
+
+
+def _named_limit(reading: Reading, start: int) -> tuple[Bound, int] | None:
+    """ "The latency limit can be 5 s", "size cap: 9B", "显存上限改到 16G": what leads from its name to its value."""
+    for match in reversed([*reading.all("ceiling"), *reading.all("limit_word")]):
+        leads = reading.tokens[match.end : start]
+        is_before = match.end <= start and len(leads) <= _LIMIT_REACH
+        if is_before and all(token.text in words("units", "copulas") for token in leads):
+            return "max", match.start
+    return None
 
 
 def _has_number(reading: Reading, start: int, end: int) -> bool:

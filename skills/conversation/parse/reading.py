@@ -15,6 +15,19 @@ from skills.conversation.parse.text import Text, Token, read
 _NEGATION_REACH = 5
 """Tokens that a "not" governs, unless its clause ends before."""
 _DENIAL_REACH = 8
+_LABELS = (
+    "field_word",
+    "limit_word",
+    "ceiling",
+    "latency_word",
+    "first_token",
+    "context_word",
+    "budget_word",
+    "memory_word",
+    "gpu_word",
+    "licence_word",
+)
+"""What a form calls its fields."""
 _PARTICLES = frozenset({"了", "的", "啊", "吧", "哈", "哦"})
 _DENIABLE = (
     "name",
@@ -55,7 +68,16 @@ class Reading:
     @cached_property
     def _clause_ends(self) -> frozenset[int]:
         ends = words("text", "clause_ends")
-        return frozenset(i for i, token in enumerate(self.tokens) if token.text in ends)
+        return frozenset(
+            i for i, token in enumerate(self.tokens) if token.text in ends and not self._is_after_label(i)
+        )
+
+    def _is_after_label(self, position: int) -> bool:
+        """The colon of "Latency: 2 s" joins what it stands between."""
+        if self.tokens[position].text != ":":
+            return False
+        labels = (match for category in _LABELS for match in self._by_category.get(category, ()))
+        return any(match.end == position for match in labels)
 
     def all(self, category: str, value: str | None = None) -> list[Match]:
         """Matches of a category, in order."""

@@ -165,7 +165,16 @@ def _restated(reading: Reading, quantities: Sequence[Quantity], held: Requiremen
         period = reading.at(quantity.end, "period")
         if is_bare and held.budget_usd_per_month and period is not None and period.value == "month":
             return {"budget_usd_per_month": quantity.value}
+        if _is_price(reading, quantity) and held.max_usd_per_mtok is not None:
+            return {"max_usd_per_mtok": _rounded("max_usd_per_mtok", usd(quantity))}
     return {}
+
+
+def _is_price(reading: Reading, quantity: Quantity) -> bool:
+    """ "The price may be $2": of a thread with a price per token, where nothing says what for."""
+    if not quantity.is_money or quantity.is_negated or reading.has_any("per_tokens", "period"):
+        return False
+    return bool(reading.stated("price_word")) and not reading.has("whole_budget")
 
 
 def _direction_of(reading: Reading, quantity: Quantity) -> Match | None:

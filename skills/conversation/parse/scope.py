@@ -145,11 +145,13 @@ def _is_limit(reading: Reading, word: Match) -> bool:
 
 def _governs(reading: Reading, relax: Match, word: Match) -> bool:
     """A plain "no" or "without" reaches one word only, and says nothing about what should be done ("no tuning")."""
-    if relax.end < len(reading.tokens) and reading.tokens[relax.end].text in _TOWARDS:
+    if any(token.text in _TOWARDS for token in reading.tokens[relax.end : relax.end + 2]):
         return False
     if _is_plain(reading, relax):
         is_trait = word.value in _TRAITS and not _is_limit(reading, word)
-        return 0 <= word.start - relax.end <= _CLOSE and not is_trait
+        is_after = reading.at(relax.start, "negation_after") is not None and _is_limit(reading, word)
+        gap = relax.start - word.end if is_after else word.start - relax.end
+        return 0 <= gap <= _CLOSE and not is_trait
     start, end = min(relax.end, word.end), max(relax.start, word.start)
     others = {m.value for m in reading.all("field_word") if start <= m.start < end} - {word.value}
     is_list = " and " in f" {reading.gap(start, end)} " or "和" in reading.gap(start, end)

@@ -28,6 +28,26 @@ _STRONG_FIELDS = frozenset(
         "quantization",
     }
 )
+_WEAK_FIELDS = frozenset(
+    {"languages", "priority", "modalities", "finetune", "budget_usd_per_month", "hosting", "gpus"}
+    | {
+        "vendors",
+        "excluded_vendors",
+        "origins",
+        "excluded_origins",
+        "excluded_licences",
+        "reasoning",
+        "architecture",
+    }
+    | {
+        "max_latency_s",
+        "max_first_token_s",
+        "min_tokens_per_s",
+        "requests_per_month",
+        "peak_requests_per_min",
+    }
+)
+"""Fields that narrow a choice by themselves too little to make a turn a wish."""
 _DENIABLE = ("language", "licence", "modality", "hosting", "priority", "task")
 _WELCOMES = ("welcome_origins", "welcome_vendors", "welcome_architecture", "welcome_reasoning")
 _TECHNIQUES = frozenset({"finetune", "quantization"})
@@ -65,6 +85,11 @@ class Signals:
         if self.previous is None:
             return {}
         return read_relative(self.reading, self.statement.quantities, self.previous.requirements)
+
+    @cached_property
+    def has_limits(self) -> bool:
+        """Something is stated, beside the task, that a model must hold."""
+        return bool(set(self.fields) - _WEAK_FIELDS - {"task"})
 
     @cached_property
     def n_words(self) -> int:
@@ -137,7 +162,7 @@ class Signals:
     def asks_knowledge(self) -> bool:
         """A question or a request for an explanation, whatever it is about."""
         reading = self.reading
-        if reading.has_any("define", "how", "how_much", "why"):
+        if reading.has_any("how", "how_much", "why") or self._asks_for_definition:
             return True
         if self.weighs_techniques and (self.is_question or self.reading.text.language == "zh"):
             return True
@@ -147,6 +172,13 @@ class Signals:
             reading.has("domain") and not set(self.fields) - _TECHNIQUES - self._technique_task
         )
         return self.is_question and (bool(self.statement.topics) or is_about_techniques)
+
+    @cached_property
+    def _asks_for_definition(self) -> bool:
+        """Not in "describe product photos": there it is what the model should do."""
+        is_work = "task" in self.fields and not self.is_question
+        cues = [self.reading.gap(m.start, m.end) for m in self.reading.all("define")]
+        return any(cue != "describe" or not is_work for cue in cues)
 
     @cached_property
     def weighs_techniques(self) -> bool:
@@ -190,8 +222,21 @@ class Signals:
 
     def _which_models(self) -> Iterator[Match]:
         for which in self.reading.all("which"):
-            if self._noun_after(which.end, _WHICH_REACH) == "model_noun" or self._uses(which):
+            is_of_models = self._noun_after(which.end, _WHICH_REACH) == "model_noun"
+            if (is_of_models and not self._speaks_of_theirs(which)) or self._uses(which):
                 yield which
+
+    def _speaks_of_theirs(self, which: Match) -> bool:
+        """ "What mistakes does the model make": of a model that is there, and not which one to take."""
+        noun = self.reading.after(which.end, "model_noun", _WHICH_REACH)
+        is_of = self.reading.tokens[which.end - 1].text == "of"
+        if (
+            noun is None
+            or is_of
+            or any(which.end <= m.start < noun.start for m in self.reading.all("superlative"))
+        ):
+            return False
+        return self.reading.tokens[noun.start - 1].text in words("text", "owners") and noun.start > which.end
 
     def _uses(self, which: Match) -> bool:
         """ "what fits on a T4", "which one": no noun, but a use, of something that is ours."""
@@ -219,6 +264,8 @@ class Signals:
         if self.yes_no is not None and is_about_some and not self.reading.has("model_noun"):
             return
         for choose in self.reading.all("choose"):
+            if self.statement.names_rank and self.reading.tokens[choose.start].text in ("is", "are"):
+                continue  # "is there a catch with the first one?"
             is_how_to = self.reading.before(choose.start, "how", 4) is not None
             is_about_other = any(
                 other.end <= choose.start and self.reading.same_clause(other.end, choose.start)

@@ -30,6 +30,10 @@ from skills.conversation.request import Conflict
 _NO_NAMES_INSIDE = ("not_a_model", "vendor", "alpha", "licence", "not_a_licence", "gpu", "model_noun")
 _YARDSTICK_REACH = 2
 _ALPHA_REACH = 3
+_PRICES = frozenset({"max_usd_per_mtok", "budget_usd_per_month"})
+"""A sum that is stated stands, whatever is said of money: "no budget for hardware, $200 for the API"."""
+_NAMED = frozenset({"languages"})
+"""What is named beside "any" is meant: "from any language into English"."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,12 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
     names_and_file = [*spans.values(), *([reading.positions(file[1], file[2])] if file else [])]
     reading = reading.with_names(names_and_file)
     quantities = find_quantities(reading, names_and_file)
-    relaxed = relaxed_fields(reading) | relaxed_amounts(reading, quantities)
+    denied = relaxed_amounts(reading, quantities)
+    relaxed = relaxed_fields(reading) | denied
     rejected = tuple(m for m in named if reading.is_negated(spans[m][0]))
     mentions = tuple(mention for mention in named if mention not in rejected)
     found = clashes(reading, quantities)
-    fields = _fields(reading, quantities, relaxed, found)
+    fields = _fields(reading, quantities, relaxed - (_PRICES - denied), found)
     return Statement(
         reading=reading,
         fields=fields,
@@ -106,8 +111,8 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
 def _fields(
     reading: Reading, quantities: Sequence[Quantity], relaxed: frozenset[str], found: Sequence[Clash]
 ) -> dict[str, Any]:
-    dropped = [clash.dropped for clash in found]
-    quantities = [quantity for quantity in quantities if quantity not in dropped]
+    dropped = {clash.dropped.start for clash in found if clash.dropped is not None}
+    quantities = [quantity for quantity in quantities if quantity.start not in dropped]
     money = read_money(reading, quantities)
     lengths = [quantity for quantity in quantities if quantity not in money.used]
     fields = {
@@ -128,7 +133,9 @@ def _fields(
         del fields["task"]
     for clash in found:
         fields |= clash.fields
-    kept = {field for field in fields if field not in relaxed or field.startswith("excluded_")}
+    kept = {
+        field for field in fields if field not in relaxed or field in _NAMED or field.startswith("excluded_")
+    }
     return {field: value for field, value in fields.items() if field in kept}
 
 

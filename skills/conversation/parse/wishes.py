@@ -14,6 +14,8 @@ from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.scope import is_forgotten
 
 _LEAST_RUN = 3
+_LISTING = frozenset({"、", "/", ",", "和", "与", "跟"})
+_OF_LANGUAGE = frozenset({"语", "文", "双", "两", "互"})
 _ALLOWED_WITHIN = 2
 
 
@@ -42,6 +44,10 @@ def read_task(reading: Reading) -> str | None:
         named = reading.stated(category)
         if named:
             return max(named, key=lambda match: (weights[match.value], -match.start)).value
+    if reading.stated("condenses"):
+        return "summarization"
+    if reading.stated("detects"):
+        return "classification"
     return "reasoning" if any(match.value == "task" for match in _wanted(reading, "thinking")) else None
 
 
@@ -90,7 +96,10 @@ def _runs(reading: Reading) -> Iterator[tuple[int, str]]:
         if token is not None and token.text in names:
             run.append((at, str(names[token.text])))
             continue
-        if len(run) >= _LEAST_RUN:
+        if token is not None and run and at == run[-1][0] + 1 and token.text in _LISTING:
+            continue
+        is_named = token is not None and token.text in _OF_LANGUAGE and at == run[-1][0] + 1 if run else False
+        if len(run) >= _LEAST_RUN or (len(run) > 1 and is_named):
             yield from run
         run = []
 

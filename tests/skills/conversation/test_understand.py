@@ -24,7 +24,7 @@ def read_turns() -> dict[str, Any]:
     here = Path(__file__).parent
     first, *more = (
         yaml.safe_load((here / name).read_text(encoding="utf-8"))
-        for name in ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml")
+        for name in ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml", "turns_wide.yaml")
     )
     for content in more:
         first["threads"] |= content["threads"]
