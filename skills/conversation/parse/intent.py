@@ -26,6 +26,8 @@ _VERY_SHORT = 2
 _LONG = 9
 _CLEARLY = 0.7
 """Probability from which the sound of a turn is believed over a late rule; chosen on 260 turns not learnt from."""
+_ALMOST_SURELY = 0.9
+"""The same, over a late rule that has more to go by."""
 _COMPARED = frozenset({"memory", "price", "scores"})
 """Facts that a comparison of models shows; of others, and of one benchmark, the figures themselves are asked for."""
 
@@ -36,7 +38,7 @@ def choose_skill(signals: Signals) -> SkillName:
         if holds(signals):
             return skill
     skill = next(skill for skill, holds in _LATE_RULES if holds(signals))
-    return skill if _is_sure(signals, skill) else _sounds_like(signals) or skill
+    return _sounds_like(signals, _ALMOST_SURELY if _is_sure(signals, skill) else _CLEARLY) or skill
 
 
 def _is_sure(s: Signals, skill: SkillName) -> bool:
@@ -46,11 +48,11 @@ def _is_sure(s: Signals, skill: SkillName) -> bool:
     return (skill == "recommend" and is_stated) or (skill == "answer" and bool(s.fields) and not s.has_limits)
 
 
-def _sounds_like(s: Signals) -> SkillName | None:
+def _sounds_like(s: Signals, threshold: float) -> SkillName | None:
     """What the turn is like among those that people put; a choice and its follow-ups need something to rest on."""
     skill, probability = heard().skill_of([token.text for token in s.reading.tokens])
     rests_on_something = bool(s.fields) or s.names_models or _has_thread(s)
-    if probability <= _CLEARLY or (skill in ("recommend", "compare", "explain") and not rests_on_something):
+    if probability <= threshold or (skill in ("recommend", "compare", "explain") and not rests_on_something):
         return None
     return skill
 

@@ -151,7 +151,8 @@ def phrasebook_of(name: str) -> Phrasebook:
 def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Phrases are under `phrases: {category: {value: [phrase, ...]}}`, accelerators in a list of their own."""
     for accelerator in content.get("accelerators", ()):
-        yield from (("gpu", accelerator["name"], alias) for alias in _with_plurals(accelerator["aliases"]))
+        aliases = dict.fromkeys([*accelerator["aliases"], accelerator["name"].lower()])
+        yield from (("gpu", accelerator["name"], alias) for alias in _with_plurals(aliases))
     for (a, source), (b, target) in permutations(content.get("one_char_names", {}).items(), 2):
         for pattern in content["pairs"]:
             phrase = pattern.format(a=a, b=b)
