@@ -5,7 +5,8 @@
 One bot submits jobs and keeps their cards; three workers of one home share three pretended GPUs; the recipe takes a
 second and keeps a ledger (fault_recipe.py). Meanwhile, at random moments: SIGKILL of the bot, of a worker, of a recipe;
 a worker is frozen for longer than its lease and goes on afterwards; the store is locked by BEGIN EXCLUSIVE for seconds;
-all stored times are moved by an hour, as by a clock that was set; the disk is full for seconds (a small tmpfs, where this
+all stored times are moved by an hour, as by a clock that was set, and every worker and bot believes in a clock of its
+own that is up to an hour off and may step; the disk is full for seconds (a small tmpfs, where this
 process may mount one: --disk MIB). What is killed is started again, as an init system would. Slack is played by a
 file. The clock of the machine itself is not set.
 """
@@ -28,6 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, tzinfo
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -121,6 +123,7 @@ def be_bot(home: Path, jobs_wanted: int) -> None:
     from finetune.jobs import Jobs  # noqa: PLC0415
     from index.store import open_store, sqlite_url  # noqa: PLC0415
 
+    live_by_a_wrong_clock()
     engine = open_store(sqlite_url(home))
     jobs = Jobs(engine, home=home, database_url=sqlite_url(home), worker_command=None)
     cards, channel = JobCards(engine, jobs, Names()), Channel(channel_path(home))
@@ -140,9 +143,29 @@ def be_bot(home: Path, jobs_wanted: int) -> None:
         time.sleep(0.05)
 
 
+def live_by_a_wrong_clock() -> None:
+    """Each process that starts believes in a time of day of its own, up to an hour off; some step while they run."""
+    from index import store  # noqa: PLC0415
+
+    real_s, off_s = time.time, random.uniform(-3600, 3600)
+    steps_at_s, step_s = time.monotonic() + random.uniform(0, 60), random.choice((-3600, 0, 3600))
+
+    def wrong_s() -> float:
+        return real_s() + off_s + (step_s if time.monotonic() > steps_at_s else 0)
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Wrong:
+            return cls.fromtimestamp(wrong_s(), tz)
+
+    time.time = wrong_s
+    store.datetime = Wrong  # type: ignore[misc]
+
+
 def be_worker(arguments: list[str]) -> int:
     from finetune.worker import main  # noqa: PLC0415
 
+    live_by_a_wrong_clock()
     return main(arguments, recipes={"evaluation": RECIPE, "tuning": RECIPE})
 
 
@@ -187,6 +210,11 @@ class Troupe:
         if process is not None and process.poll() is None:
             process.send_signal(number)
 
+    def is_at_work(self, name: str) -> bool:
+        """True when the worker is known in the store."""
+        process = self._running.get(name)
+        return process is not None and (process.pid,) in _rows(self.home, "SELECT pid FROM workers")
+
     def end(self) -> None:
         for process in self._running.values():
             process.kill()
@@ -219,6 +247,9 @@ class Chaos:
         self.done[kind] += acts[kind]()
 
     def _kill(self, name: str) -> bool:
+        """One that has not come to its work yet is spared, or a slow machine would see nothing but starts."""
+        if name in WORKERS and not self._troupe.is_at_work(name):
+            return False
         self._troupe.send(name, signal.SIGKILL)
         return True
 
@@ -230,6 +261,8 @@ class Chaos:
 
     def _freeze(self) -> bool:
         name = self._rng.choice(WORKERS)
+        if not self._troupe.is_at_work(name):
+            return False
         self._troupe.send(name, signal.SIGSTOP)
         Timer(LEASE_S * 1.6, self._troupe.send, (name, signal.SIGCONT)).start()
         return True

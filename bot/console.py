@@ -14,10 +14,12 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
+from sqlalchemy.exc import OperationalError
 
 from bot.settings import read_language
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput, ShortlistError
+from index.store import StoreAway
 from skills.conversation.language import language_of
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,9 @@ def guarded(output: Output, text: str | None = None) -> Iterator[Output]:
     except ShortlistError as error:
         _report(output, error.message)
         raise typer.Exit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
+    except OperationalError as error:
+        _report(output, StoreAway(error).message)
+        raise typer.Exit(EXIT_FAILED) from None
     except typer.Exit:
         raise
     except KeyboardInterrupt:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 from bot.app import build_desk, configure_logging
 from bot.console import Output
+from bot.offers import carry_out, how_to_accept, is_accepted, offer_of
 from bot.render.json import answer_json
 from bot.settings import read_settings
 from bot.watch import watch
 from index.bilingual import Bilingual
 from index.errors import BadInput, ShortlistError
-from skills.conversation.answer import Answer
+from skills.conversation.answer import Action, Answer
 from skills.conversation.language import language_of
 from skills.conversation.request import Turn
 from skills.desk import Desk
 from skills.pipeline import reply
 from skills.recommend import chart
-from skills.report import result_markdown, where_markdown
+from skills.report import job_line, result_markdown, where_markdown
 
 GREETING = Bilingual(
     en="Hello! Tell me your task, your hardware, your licence and your budget, and I will shortlist models. "
@@ -65,26 +66,47 @@ def converse(*, thread: str | None, person: str, output: Output, lines: Iterable
     name = thread or f"chat-{uuid.uuid4().hex[:8]}"
     output.show(GREETING.to(output.language))
     _prompt()
+    offer: Action | None = None
     for line in lines:
         if not line.strip():
             break
-        output.language = language_of(line)
-        _one_turn(line, name, person, desk, output)
+        if offer is not None and is_accepted(line):
+            _accept(offer, person, desk, output)
+            offer = None
+        else:
+            output.language = language_of(line)
+            offer = _one_turn(line, name, person, desk, output)
         _prompt()
 
 
-def _one_turn(line: str, thread: str, person: str, desk: Desk, output: Output) -> None:
+def _one_turn(line: str, thread: str, person: str, desk: Desk, output: Output) -> Action | None:
+    """Answer a line; return what the answer offers to do, which the next line may accept."""
     try:
         answer = reply(_turn(line, thread, person), desk)
         output.show(answer.text)
-        follow(answer, desk, output)
+        follow(answer.started_jobs, desk, output)
+    except ShortlistError as error:
+        output.show(error.to(output.language))
+        return None
+    offer = offer_of(answer)
+    if offer is not None:
+        output.show(how_to_accept(offer).to(output.language))
+    return offer
+
+
+def _accept(offer: Action, person: str, desk: Desk, output: Output) -> None:
+    """Do what was offered, and follow the job that it started."""
+    try:
+        job = carry_out(offer, desk.jobs, person=person)
+        output.show(job_line(job, output.language))
+        follow(() if offer.id == "cancel" else (job.id,), desk, output)
     except ShortlistError as error:
         output.show(error.to(output.language))
 
 
-def follow(answer: Answer, desk: Desk, output: Output) -> None:
-    """Show the progress of the jobs that an answer started, then their results."""
-    for job_id in answer.started_jobs:
+def follow(job_ids: Iterable[str], desk: Desk, output: Output) -> None:
+    """Show the progress of jobs, then their results."""
+    for job_id in job_ids:
         job = watch(desk.jobs, job_id, output)
         result = desk.jobs.result(job_id)
         output.show(result_markdown(job, result, output.language))

@@ -64,7 +64,7 @@ def _turn(line: str, thread: str, desk: Desk, output: Output) -> None:
     output.show(f"\n{'─' * 100}\n> {line}\n")
     answer = reply(Turn(text=line, thread=thread, person="demo"), desk)
     output.show(answer.text)
-    follow(answer, desk, output)
+    follow(answer.started_jobs, desk, output)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy import Engine
+
 from bot.settings import Settings, read_settings
+from finetune import health
 from index.bilingual import Bilingual, Language
 from index.catalogue.home import open_catalogue
 from index.errors import ShortlistError
@@ -35,7 +37,7 @@ def examine() -> list[Finding]:
     settings = read_settings()
     return [
         _home(settings),
-        _store(settings),
+        *_store(settings),
         _catalogue(settings),
         *(_package(name, use) for name, use in _PACKAGES),
         _chat_model(settings),
@@ -49,36 +51,50 @@ def render(findings: list[Finding], language: Language) -> str:
 
 
 def _home(settings: Settings) -> Finding:
-    folder = settings.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free_gib = shutil.disk_usage(folder).free / 2**30
-    except OSError as error:
-        message = Bilingual(
-            f"{folder} cannot be used ({error.strerror}). Set SHORTLIST_HOME to a folder that can be written.",
-            f"{folder} 不可用（{error.strerror}）。请把 SHORTLIST_HOME 设为可写的目录。",
-        )
-        return Finding("SHORTLIST_HOME", "wrong", message)
-    return Finding(
-        "SHORTLIST_HOME",
-        "ok",
-        Bilingual(f"{folder}, {free_gib:.0f} GiB free", f"{folder}，剩余 {free_gib:.0f} GiB"),
-    )
+    return _found(health.folder("SHORTLIST_HOME", settings.folder))
 
 
-def _store(settings: Settings) -> Finding:
+def _found(check: health.Check) -> Finding:
+    return Finding(check.name, check.state, check.message)
+
+
+def _store(settings: Settings) -> list[Finding]:
+    """The store, and what it says of jobs."""
     try:
         engine = open_store(settings.store_url)
+        checks = health.examine(engine, home=settings.folder, policy=settings.policy)
+        about = _about_store(engine)
+        engine.dispose()
+    except ShortlistError as error:
+        return [Finding("store", "wrong", error.message)]
     except Exception as error:  # any driver may be behind the URL, each with its own errors
         kind = type(error).__name__
         message = Bilingual(
             f"cannot be opened ({kind}). Check SHORTLIST_DATABASE_URL.",
             f"无法打开（{kind}）。请检查 SHORTLIST_DATABASE_URL。",
         )
-        return Finding("store", "wrong", message)
-    return Finding(
-        "store", "ok", Bilingual(f"{engine.dialect.name}, up to date", f"{engine.dialect.name}，已是最新")
-    )
+        return [Finding("store", "wrong", message)]
+    return [about, *map(_found, checks)]
+
+
+def _about_store(engine: Engine) -> Finding:
+    """Which one it is, never with its password; a damaged file is said to be one."""
+    where = engine.url.render_as_string(hide_password=True)
+    with engine.connect() as connection:
+        version = ".".join(map(str, engine.dialect.server_version_info or ()))
+        is_sqlite = engine.dialect.name == "sqlite"
+        problem = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() if is_sqlite else "ok"
+    if problem != "ok":
+        return Finding(
+            "store",
+            "wrong",
+            Bilingual(
+                f"{where} is damaged ({problem}). Stop all that uses it and restore it from a copy.",
+                f"{where} 已损坏（{problem}）。请停止所有使用者，并从备份恢复。",
+            ),
+        )
+    named = f"{engine.dialect.name} {version}".strip()
+    return Finding("store", "ok", Bilingual(f"{named}, up to date: {where}", f"{named}，已是最新：{where}"))
 
 
 def _catalogue(settings: Settings) -> Finding:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import uuid
 
+from sqlalchemy.exc import OperationalError
+
 from bot import wording
 from bot.access import NotAllowed
 from bot.render.slack import Message, section, text_message
 from bot.wording import say
 from index.bilingual import Language
 from index.errors import ShortlistError
+from index.store import StoreAway
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,9 @@ def error_sentence(error: Exception, language: Language) -> str:
     """The error's own sentence; for a bug, an apology with a reference to its traceback in the log."""
     if isinstance(error, ShortlistError):
         return error.to(language)
+    if isinstance(error, OperationalError):
+        logger.warning("store does not answer", exc_info=error)
+        return StoreAway(error).to(language)
     reference = uuid.uuid4().hex[:8]
     logger.error("unexpected error, reference %s", reference, extra={"reference": reference}, exc_info=error)
     return say(wording.APOLOGY, language, reference=reference)

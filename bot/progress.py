@@ -7,6 +7,7 @@ An edit may happen twice, which changes nothing; a result is claimed before it i
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from bot.inbound import Place
 from bot.people import Names, is_slack_user
 from bot.render.cards import card, result_files, result_message
 from bot.render.slack import Message, text_message
+from bot.waiting import WaitingCards
 from finetune.jobs import Jobs
 from finetune.state import Job, JobEvent
 from index.bilingual import Language
@@ -73,6 +75,7 @@ class JobCards:
         self._engine = engine
         self._jobs = jobs
         self._names = names
+        self._waiting = WaitingCards(jobs)
 
     def post(self, client: WebClient, job: Job, place: Place, language: Language) -> None:
         """Post the card of a job, unless it has one already."""
@@ -105,14 +108,24 @@ class JobCards:
 
     def tick(self, client: WebClient) -> None:
         """Bring every open card up to date. One that fails does not hold up the others."""
-        for row in self._rows(select(job_cards).where(job_cards.c.finished.in_((0, _FILES_OWED)))):
+        rows = self._rows(select(job_cards).where(job_cards.c.finished.in_((0, _FILES_OWED))))
+        moved = self._moved(rows)
+        for row in rows:
             try:
                 if row.finished == _FILES_OWED:
                     self._share_files(client, row, self._jobs.status(str(row.job_id)), _place(row))
                 else:
-                    self._update(client, row)
+                    self._update(client, row, has_moved=str(row.job_id) in moved)
             except Exception:
                 logger.exception("job card not updated", extra={"job_id": row.job_id})
+
+    def _moved(self, rows: Sequence[CardRow]) -> set[str]:
+        """Jobs whose place in the line is not what their card says. That nobody can tell is no reason to stop."""
+        try:
+            return self._waiting.moved([str(row.job_id) for row in rows if not row.finished])
+        except Exception:
+            logger.exception("places in the line not read")
+            return set()
 
     def reopen_untold(self) -> None:
         """Tell again what a bot was telling when it was killed. Only for the one bot of a store: another one may
@@ -127,9 +140,10 @@ class JobCards:
         with self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
-    def _update(self, client: WebClient, row: CardRow) -> None:
+    def _update(self, client: WebClient, row: CardRow, *, has_moved: bool = False) -> None:
         job = self._jobs.status(str(row.job_id))
-        if not job.is_finished and not self._jobs.events_after(row.cursor, str(row.job_id)):
+        is_true = not has_moved and not self._jobs.events_after(row.cursor, str(row.job_id))
+        if not job.is_finished and is_true:
             return
         message, cursor = self._render(client, job, row.language)
         _edit(client, row, message)
@@ -205,7 +219,9 @@ class JobCards:
     def _render(self, client: WebClient, job: Job, language: Language) -> tuple[Message, int]:
         events = self._all_events(job.id)
         owner = self._names.of(client, job.owner)
-        message = card(job, events, owner=owner, now=datetime.now(UTC), language=language)
+        outlook = self._jobs.outlooks([job]).get(job.id)
+        self._waiting.tell(job.id, outlook)
+        message = card(job, events, owner=owner, outlook=outlook, language=language)
         return message, events[-1].id if events else 0
 
     def _all_events(self, job_id: str) -> list[JobEvent]:

@@ -159,7 +159,6 @@ ROWS: Final = Bilingual(en="{dataset} ({rows} rows)", zh="{dataset}（{rows} 行
 CANDIDATE_COUNT: Final = Bilingual(en="{count} candidates", zh="{count} 个候选")
 ONE_CANDIDATE: Final = Bilingual(en="1 candidate", zh="1 个候选")
 STARTED_BY: Final = Bilingual(en="started by {name}", zh="由 {name} 启动")
-TIME_LEFT: Final = Bilingual(en="about {duration} left", zh="大约还要 {duration}")
 TOOK: Final = Bilingual(en="took {duration}", zh="用时 {duration}")
 SECONDS: Final = Bilingual(en="{count} s", zh="{count} 秒")
 MINUTES: Final = Bilingual(en="{count} min", zh="{count} 分钟")
@@ -243,4 +242,14 @@ CONNECTED: Final = Bilingual(
 BY_SOCKET: Final = Bilingual(en="connected by Socket Mode", zh="Socket Mode 连接")
 BY_HTTP: Final = Bilingual(
     en="listening on port {port} at /slack/events", zh="监听端口 {port}，路径 /slack/events"
+)
+
+# Offers in the terminal
+SAY_YES: Final = Bilingual(
+    en="“{label}”: say yes, and I do it. Anything else leaves it.",
+    zh="“{label}”：回复“好”我就执行；说别的则不执行。",
+)
+YES: Final = frozenset(
+    {"yes", "y", "yes please", "yep", "yeah", "sure", "ok", "okay", "do it", "go ahead", "please do"}
+    | {"是", "好", "好的", "可以", "行", "确认", "嗯", "执行", "要", "对"}
 )

@@ -232,7 +232,8 @@ def _missing(method: str, device: Device) -> Bilingual | None:
         names = ", ".join(absent)
         return Bilingual(f"no package {names}", f"缺少软件包 {names}")
     least = _LEAST_CAPABILITY.get(method)
-    if least is not None and (device.compute_capability or (0, 0)) < least:
+    is_unknown = device.is_gpu and device.compute_capability is None
+    if least is not None and not is_unknown and (device.compute_capability or (0, 0)) < least:
         number = ".".join(map(str, least))
         return Bilingual(
             f"no GPU of compute capability {number} or more", f"没有计算能力 {number} 及以上的 GPU"
@@ -242,7 +243,8 @@ def _missing(method: str, device: Device) -> Bilingual | None:
 
 def _too_large(sized: Admission, fitting: Mapping[Quantization, float], shorter: int | None) -> Bilingual:
     device, label = sized.device, sized.candidate.label
-    place = Bilingual("this machine's memory", "本机内存")
+    here = Bilingual("this machine's memory", "本机内存")
+    place = here if device.is_here else Bilingual("a node's memory", "节点内存")
     if device.is_gpu:
         place = Bilingual(f"the GPU ({device.name})", f"GPU（{device.name}）")
     if fitting:

@@ -18,7 +18,9 @@ class Device:
     free_gib: float
     is_gpu: bool = False
     compute_capability: tuple[int, int] | None = None
-    """NVIDIA's number for what a GPU can do: 8.9 and more has FP8."""
+    """NVIDIA's number for what a GPU can do: 8.9 and more has FP8. None for a GPU that was not asked."""
+    is_here: bool = True
+    """False for one of another machine, where jobs run."""
 
 
 def this_device() -> Device:

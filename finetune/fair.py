@@ -8,15 +8,13 @@ free keeps them for itself, or small jobs would starve it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 
 from finetune.devices import Device
 from finetune.state import JobState
-
-_COUNTED_ROUNDS = 50
-"""Of a longer line whole rounds are multiplied: all devices take turns by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,30 +87,46 @@ def holds(device: Device, job: Waiting) -> bool:
     return job.memory_gib is None or job.memory_gib <= device.memory_gib
 
 
-def position(
-    *, own_before: int, earlier: Sequence[int], later: Sequence[int], ahead_by_priority: int = 0
-) -> int:
-    """The place in the line when people take turns: 1 is next.
-
-    `own_before`: the person's own jobs in front; `earlier` and `later`: how many jobs each other person has
-    waiting whose turn is before and after this person's.
-    """
-    others = sum(min(count, own_before + 1) for count in earlier) + sum(
-        min(count, own_before) for count in later
-    )
-    return 1 + ahead_by_priority + own_before + others
+def in_turns(lines: Mapping[str, Sequence[int]], people: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Deal out what waits as `in_order` does job by job: one of each person's a round, `people` in their order."""
+    left, turn = list(people), 0
+    while left := [person for person in left if len(lines[person]) > turn]:
+        for person in left:
+            yield person, lines[person][turn]
+        turn += 1
 
 
-def starts_in_s(*, ahead: int, left_s: Sequence[float], typical_s: float | None, slots: int) -> float | None:
-    """When the job behind `ahead` others begins: each takes the device that is free first, for a typical time.
+@dataclass(slots=True)
+class Forecast:
+    """When jobs begin, told one after another in their order: each takes the devices that are free first."""
 
-    None while nothing has ended that would say how long jobs take, or when there is no device.
-    """
-    if slots < 1 or (typical_s is None and (ahead or len(left_s) >= slots)):
-        return None
-    free_at_s = sorted(left_s)[:slots] + [0.0] * max(slots - len(left_s), 0)
-    heapq.heapify(free_at_s)
-    rounds = max(ahead // slots - _COUNTED_ROUNDS, 0)
-    for _ in range(ahead - rounds * slots):
-        heapq.heapreplace(free_at_s, free_at_s[0] + (typical_s or 0.0))
-    return free_at_s[0] + rounds * (typical_s or 0.0)
+    typical_s: float
+    """How long a job takes; infinity while nobody knows."""
+    free_at_s: list[float]
+    """For each device, seconds from now; infinity where that is unknown."""
+    ends_s: dict[str, list[float]]
+    """When the jobs end that each person has running."""
+    most_running: int | None = None
+
+    def __post_init__(self) -> None:
+        """Have the earliest in front."""
+        for times in (self.free_at_s, *self.ends_s.values()):
+            heapq.heapify(times)
+
+    def starts_in_s(self, owner: str, gpus: int) -> float | None:
+        """When the next job of the line begins; None when nobody can tell."""
+        count = min(gpus, len(self.free_at_s))
+        if count < 1:
+            return None
+        for _ in range(count - 1):
+            heapq.heappop(self.free_at_s)
+        begins_s = self.free_at_s[0]
+        if self.most_running is not None:
+            ends_s = self.ends_s.setdefault(owner, [])
+            if len(ends_s) >= self.most_running:
+                begins_s = max(begins_s, heapq.heappop(ends_s))
+            heapq.heappush(ends_s, begins_s + self.typical_s)
+        heapq.heapreplace(self.free_at_s, begins_s + self.typical_s)
+        for _ in range(count - 1):
+            heapq.heappush(self.free_at_s, begins_s + self.typical_s)
+        return begins_s if isfinite(begins_s) else None

@@ -26,12 +26,12 @@ _RECIPE_EVENTS = frozenset(get_args(EventKind)) - {"state"}
 class UnreadableResult(JobFailed):
     """The job ended with a result that is not what a result looks like."""
 
-    def __init__(self, job_id: str, why: str) -> None:
+    def __init__(self, job_id: str, why: Bilingual) -> None:
         super().__init__(
             Bilingual(
-                en=f"The result of job {job_id} cannot be read ({why}). "
-                f"Run it again: `shortlist jobs retry {job_id}`.",
-                zh=f"任务 {job_id} 的结果无法读取（{why}）。请重新运行：`shortlist jobs retry {job_id}`。",
+                en=f"The result of job {job_id} cannot be read: {why.en}. "
+                f"Run it once more: `shortlist jobs repeat {job_id}`.",
+                zh=f"任务 {job_id} 的结果无法读取：{why.zh}。请再运行一次：`shortlist jobs repeat {job_id}`。",
             )
         )
 
@@ -75,10 +75,21 @@ class JobFolder:
         try:
             text = self._file("result.json").read_text(encoding="utf-8")
             result = json.loads(text, parse_constant=lambda _: None)
-        except (OSError, ValueError) as error:
-            raise UnreadableResult(self.path.name, str(error)) from error
+        except OSError as error:
+            why = Bilingual(
+                f"there is no {self._file('result.json')} any more ({error.strerror})",
+                f"{self._file('result.json')} 已不存在（{error.strerror}）",
+            )
+            raise UnreadableResult(self.path.name, why) from error
+        except ValueError as error:
+            where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            why = Bilingual(
+                f"result.json was cut off or edited ({where})", f"result.json 不完整或被改动（{where}）"
+            )
+            raise UnreadableResult(self.path.name, why) from error
         if not isinstance(result, dict):
-            raise UnreadableResult(self.path.name, "it is not a JSON object")
+            why = Bilingual("result.json is not a JSON object", "result.json 不是 JSON 对象")
+            raise UnreadableResult(self.path.name, why)
         return result
 
     def stated_reason(self) -> Bilingual | None:

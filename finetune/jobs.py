@@ -12,20 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from finetune import data, estimate, models
 from finetune.admission import Admission, admission
 from finetune.dataset_errors import NoSuchFile
-from finetune.device import this_device
 from finetune.errors import NotForHosted, NothingToLearn, UnreadableJob
-from finetune.executors.choice import require
+from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
 from finetune.outlook import Outlooks
 from finetune.policy import ORDINARY as ORDINARY_POLICY
 from finetune.policy import Policy
 from finetune.queue import Queue
+from finetune.refusals import ended_already, no_priority, nothing_to_retry, waits_no_more
+from finetune.repeats import changed
 from finetune.spec import DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.state import ORDINARY, PRIORITIES, DeviceUse, Job, JobEvent, JobState, Outlook, Spent, Terms
 from finetune.worker_process import COMMAND, WorkerProcess
@@ -56,7 +56,7 @@ class Jobs:
         read, which is right for a person at their own terminal only.
         """
         self._queue = Queue(engine)
-        self._outlooks = Outlooks(engine)
+        self._outlooks = Outlooks(engine, most_running=policy.running_per_person)
         self._policy = policy
         self._home = home.absolute()
         self._files = (policy.shared or home).absolute()
@@ -112,8 +112,8 @@ class Jobs:
         return models.resolve(name)
 
     def estimate(self, spec: EvaluationSpec) -> builtins.list[Admission]:
-        """What each candidate would need on this machine, or why it would be refused; nothing is loaded."""
-        device, folder = this_device(), models.models_folder(self._files)
+        """What each candidate would need where jobs run, or why it would be refused; nothing is loaded."""
+        device, folder = device_of_jobs(self._policy), models.models_folder(self._files)
         rows = data.load(spec.dataset.sha256, home=self._files)
         texts = ["\n".join((spec.instruction or "", row.text, *row.choices)) for row in rows]
         return [admission(one, spec.dataset, texts, device, models=folder) for one in spec.candidates]
@@ -177,10 +177,10 @@ class Jobs:
     def prioritise(self, job_id: str, priority: str) -> Job:
         """Let a waiting job go before or behind others: high, normal or low."""
         if priority not in PRIORITIES:
-            raise _no_priority(priority)
+            raise no_priority(priority)
         job = self.status(job_id)
         if not self._queue.prioritise(job_id, PRIORITIES[priority]):
-            raise _waits_no_more(job)
+            raise waits_no_more(job)
         return self.status(job_id)
 
     def cancel(self, job_id: str) -> Job:
@@ -192,7 +192,7 @@ class Jobs:
             wanted: JobState = "cancelled" if job.state == "queued" else "cancelling"
             if job.state == "cancelling" or self._queue.move(job_id, job.state, wanted):
                 return self.status(job_id)
-        raise _ended_already(job)
+        raise ended_already(job)
 
     def retry(
         self,
@@ -201,12 +201,16 @@ class Jobs:
         dedupe_key: str,
         changes: Mapping[str, Any] | None = None,
         terms: Terms | None = None,
+        owner: str | None = None,
     ) -> Job:
-        """Queue a new job with the same spec, or a changed one; for jobs that failed or were cancelled."""
+        """Queue a new job with the same spec, or a changed one; for jobs that failed or were cancelled.
+
+        `owner`: who wants it again, and whose turn it takes; None is the person of the first job.
+        """
         job = self.status(job_id)
         if job.state not in ("failed", "cancelled"):
-            raise _nothing_to_retry(job)
-        return self.repeat(job_id, dedupe_key=dedupe_key, changes=changes, terms=terms)
+            raise nothing_to_retry(job)
+        return self.repeat(job_id, dedupe_key=dedupe_key, changes=changes, terms=terms, owner=owner)
 
     def repeat(
         self,
@@ -219,7 +223,7 @@ class Jobs:
     ) -> Job:
         """Queue a new job with the spec of any other, with `changes` to it; BadInput when they make no sense."""
         job = self.status(job_id)
-        spec = _changed(job.spec, changes or {})
+        spec = changed(job.spec, changes or {})
         wanted = terms or job.terms
         who = owner or job.owner
         return self.submit(spec, dedupe_key=dedupe_key, owner=who, thread=job.thread, terms=wanted)
@@ -331,83 +335,3 @@ def _with_known_models(spec: EvaluationSpec | TuningSpec) -> EvaluationSpec | Tu
         return spec.model_copy(update={"base_model": location.id})
     found = (c.model_copy(update={"model": models.resolve(c.model).id}) for c in spec.candidates)
     return spec.model_copy(update={"candidates": tuple(found)})
-
-
-_ENDED: dict[JobState, Bilingual] = {
-    "succeeded": Bilingual(en="has succeeded", zh="已成功完成"),
-    "failed": Bilingual(en="has failed", zh="已失败"),
-    "cancelled": Bilingual(en="was cancelled", zh="已被取消"),
-}
-
-
-def _ended_already(job: Job) -> BadInput:
-    how = _ENDED[job.state]
-    return BadInput(
-        Bilingual(
-            en=f"Job {job.id} {how.en}: there is nothing left to cancel. See `shortlist jobs show {job.id}`.",
-            zh=f"任务 {job.id} {how.zh}，无需取消。用 `shortlist jobs show {job.id}` 查看。",
-        )
-    )
-
-
-def _changed(spec: EvaluationSpec | TuningSpec, changes: Mapping[str, Any]) -> EvaluationSpec | TuningSpec:
-    """The spec with other values, checked as a whole; what a job is about cannot be changed."""
-    fixed = {"kind", "candidates", "base_model", "dataset"}
-    for name in changes:
-        if name in fixed or name not in type(spec).model_fields:
-            known = ", ".join(sorted(type(spec).model_fields.keys() - fixed))
-            raise BadInput(
-                Bilingual(
-                    en=f"{name!r} cannot be changed in a repeated job. What can: {known}.",
-                    zh=f"重复任务时不能修改 {name!r}。可以修改：{known}。",
-                )
-            )
-    try:
-        return type(spec).model_validate(spec.model_dump() | dict(changes))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise BadInput(
-            Bilingual(
-                en=f"{name} cannot be {first['input']!r}: {first['msg'].lower()}.",
-                zh=f"{name} 不能为 {first['input']!r}：{first['msg']}。",
-            )
-        ) from None
-
-
-def _no_priority(given: str) -> BadInput:
-    known = ", ".join(PRIORITIES)
-    return BadInput(
-        Bilingual(
-            en=f"There is no priority {given!r}. Use one of: {known}.",
-            zh=f"没有优先级 {given!r}。可用：{known}。",
-        )
-    )
-
-
-def _waits_no_more(job: Job) -> BadInput:
-    return BadInput(
-        Bilingual(
-            en=f"Job {job.id} does not wait (it is {job.state}): a priority changes nothing any more.",
-            zh=f"任务 {job.id} 不在排队（当前状态：{job.state}），调整优先级已没有作用。",
-        )
-    )
-
-
-def _nothing_to_retry(job: Job) -> BadInput:
-    if job.state == "succeeded":
-        return BadInput(
-            Bilingual(
-                en=f"Job {job.id} has succeeded: there is nothing to retry. "
-                f"`shortlist jobs repeat {job.id}` measures it again.",
-                zh=f"任务 {job.id} 已成功完成，无需重试。如需再次测量：`shortlist jobs repeat {job.id}`。",
-            )
-        )
-    return BadInput(
-        Bilingual(
-            en=f"Job {job.id} has not ended (it is {job.state}). Wait for it, or stop it first: "
-            f"`shortlist jobs cancel {job.id}`.",
-            zh=f"任务 {job.id} 尚未结束（当前状态：{job.state}）。"
-            f"请等待，或先取消：`shortlist jobs cancel {job.id}`。",
-        )
-    )

@@ -13,6 +13,7 @@ from finetune.folder import UnreadableResult
 from finetune.spec import DatasetTask, EvaluationSpec
 from finetune.state import Job
 from index import measurements
+from index.bilingual import Bilingual
 from index.records import Measurement, Quantization
 from index.store import utc_now
 
@@ -92,7 +93,8 @@ def measurements_of(job: Job, result: Mapping[str, Any], *, at_utc: str) -> list
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UnreadableResult(job.id, f"{place}: {first['msg']}") from error
+        said = f"{place}: {first['msg']}"
+        raise UnreadableResult(job.id, Bilingual(said, said)) from error
 
 
 def _measurements(job: Job, result: Mapping[str, Any], at_utc: str) -> Iterator[Measurement]:

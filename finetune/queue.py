@@ -281,7 +281,7 @@ def _readable(rows: Iterable[Row[Any]]) -> Iterable[Job]:
         try:
             yield _job(row)
         except UnreadableJob as error:
-            logger.warning("job unreadable", extra={"job_id": row.id, "why": error.why})
+            logger.info("job unreadable", extra={"job_id": row.id, "why": error.why})
 
 
 def _job(row: Row[Any]) -> Job:

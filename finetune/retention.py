@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
@@ -18,25 +19,30 @@ logger = logging.getLogger(__name__)
 KEPT = frozenset(
     {
         "spec.json",
+        "spec.yaml",
         "result.json",
         "error.json",
         "report.html",
+        "report.png",
+        "answers.csv",
+        "candidates.csv",
         "loss_curve.png",
         "adapter",
         "merged",
         "items.jsonl",
+        "verdicts.jsonl",
     }
 )
-"""items.jsonl holds the answers row by row, which `shortlist compare` reads."""
+"""items.jsonl holds the answers row by row, which `shortlist compare` reads; verdicts.jsonl what a judge said."""
 _CLEANED = ".cleaned"
 _EVERY_S = 3600.0
 
 
 def clean(folder: Path) -> int:
-    """Delete what only helped to run the job; return the bytes that became free."""
-    freed = 0
+    """Delete what only helped to run the job; return the bytes that became free. What its result names stays."""
+    freed, kept = 0, KEPT | {_CLEANED} | _named_in_result(folder)
     for path in folder.iterdir():
-        if path.name in KEPT or path.name == _CLEANED:
+        if path.name in kept:
             continue
         freed += _size(path)
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -69,6 +75,22 @@ class Cleaner:
         with self._engine.connect() as connection:
             folders = [self._home / "jobs" / str(job_id) for job_id in connection.execute(query).scalars()]
         return [folder for folder in folders if folder.is_dir() and not (folder / _CLEANED).exists()]
+
+
+def _named_in_result(folder: Path) -> set[str]:
+    """Files and folders that result.json refers to, as `{"chart": "/home/jobs/7/report.png"}`."""
+    try:
+        found = [json.loads((folder / "result.json").read_text(encoding="utf-8"))]
+    except (OSError, ValueError):
+        return set()
+    names: set[str] = set()
+    while found:
+        value = found.pop()
+        if isinstance(value, dict | list):
+            found += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, str) and Path(value).is_relative_to(folder):
+            names.update(Path(value).relative_to(folder).parts[:1])
+    return names
 
 
 def _size(path: Path) -> int:

@@ -17,13 +17,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from finetune.atomic import write_text
@@ -38,19 +36,15 @@ from finetune.providers import provider_keys
 from finetune.queue import Queue
 from finetune.retention import Cleaner
 from finetune.supervisor import Supervisor
+from finetune.worker_loop import Hands, Loop
 from finetune.worker_process import identity_of
+from finetune.worker_words import already_running, ended, no_device, replaced
 from index.bilingual import Bilingual
 from index.errors import ShortlistError, Unavailable
 from index.store import open_store
 
 logger = logging.getLogger(__name__)
 
-_LOOK_S = 0.1
-_ROUND_S = 5.0
-"""So often everything is looked at, whether the store seems to have changed or not."""
-_SHARED_LOOK_S = 0.5
-"""A PostgreSQL store cannot be asked for nothing whether it changed."""
-_STORE_AWAY_S = 2.0
 _PLACE_AWAY_S = 2.0
 _LET_GO_S = 20
 """More than a cancellation under way takes."""
@@ -78,7 +72,13 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
     home.mkdir(parents=True, exist_ok=True)
     stopping = _stop_on_signals()
     environment = own_environment()
-    place = choose(policy, environment, recipes, keys=provider_keys(environment) | dict(keys or {}))
+    place = choose(
+        policy,
+        environment,
+        recipes,
+        keys=provider_keys(environment) | dict(keys or {}),
+        others_take_over=not database_url.startswith("sqlite"),
+    )
     files = policy.shared or home
     engine = open_store(database_url)
     identity = identity_of(home, database_url, name)
@@ -92,7 +92,7 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
         stopping=stopping,
         max_hours=policy.max_hours,
     )
-    hands = _Hands(supervisor.run)
+    hands = Hands(supervisor.run)
 
     @DBOS.workflow(name="run_job", max_recovery_attempts=None)
     def run_job(job_id: str) -> None:
@@ -114,7 +114,7 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
         patience_s=0.0 if database_url.startswith("sqlite") else policy.lease_s,
         look_for_devices=place.devices,
     )
-    loop = _Loop(
+    loop = Loop(
         engine, dispatcher, Cleaner(engine, files, keep_days=policy.keep_days), stopping, until_idle_s
     )
     while True:
@@ -123,12 +123,12 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
                 dispatcher.devices = _await_devices(place, queue, leases, stopping, until_idle_s)
                 _serve(home, database_url, leases, dispatcher.devices, stopping, loop.run)
         except Timeout:
-            return _already_running(home)
+            return already_running(home)
         except Replaced:
-            return _replaced(home)
+            return replaced(home)
         # A job that came while the lock was still held found a worker and started none: look again.
         if stopping.is_set() or not loop.has_work():
-            return _ended(queue)
+            return ended(len(queue.next_unfinished()))
 
 
 def _await_devices(
@@ -144,7 +144,7 @@ def _await_devices(
         try:
             if devices := place.devices():
                 return devices
-            why = _no_device()
+            why = no_device()
         except Unavailable as away:
             why = away.message
         unfinished = queue.next_unfinished()
@@ -159,108 +159,6 @@ def _await_devices(
             break
         stopping.wait(_PLACE_AWAY_S)
     return ()
-
-
-class _Hands:
-    """Sees that two threads never have one job in hand."""
-
-    def __init__(self, run: Callable[[str], None]) -> None:
-        self.held: set[str] = set()
-        self._run = run
-        self._lock = Lock()
-
-    def run(self, job_id: str) -> None:
-        with self._lock:
-            if job_id in self.held:
-                return
-            self.held.add(job_id)
-        try:
-            self._run(job_id)
-        finally:
-            self.held.discard(job_id)
-
-
-class _Loop:
-    """Looks again and again, quickly and cheaply: an idle worker costs next to nothing."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        dispatcher: Dispatcher,
-        cleaner: Cleaner,
-        stopping: Event,
-        until_idle_s: float | None,
-    ) -> None:
-        self._engine = engine
-        self._dispatcher = dispatcher
-        self._cleaner = cleaner
-        self._stopping = stopping
-        self._until_idle_s = until_idle_s
-
-    def run(self) -> None:
-        """Until told to stop, or idle for long enough."""
-        last_work_s, has_work, has_swept = time.monotonic(), True, False
-        with closing(_Changes(self._engine)) as changes:
-            while not self._stopping.is_set():
-                try:
-                    self._dispatcher.beat()
-                    if not has_swept:
-                        self._dispatcher.sweep()
-                        has_swept = True
-                    if changes.seen():
-                        has_work = self._dispatcher.look()
-                    self._cleaner.clean_sometimes()
-                    if has_work:
-                        last_work_s = time.monotonic()
-                except Replaced:
-                    raise
-                except Exception:  # the worker loop: whatever it is, jobs go on
-                    logger.warning("look failed", exc_info=True)
-                    self._stopping.wait(_STORE_AWAY_S)
-                idle_s = time.monotonic() - last_work_s
-                if self._until_idle_s is not None and idle_s >= self._until_idle_s and not self.has_work():
-                    return
-                self._stopping.wait(changes.pause_s)
-
-    def has_work(self) -> bool:
-        """True while there is a job that this worker can do something for."""
-        leases = self._dispatcher.leases
-        return bool(leases.waiting() or leases.mine())
-
-
-class _Changes:
-    """Tells whether the store may have changed since the last look."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._connection = engine.raw_connection() if engine.dialect.name == "sqlite" else None
-        self._version: int | None = None
-        self._looked_at_s = -_ROUND_S
-        self.pause_s = _LOOK_S if self._connection else _SHARED_LOOK_S
-
-    def seen(self) -> bool:
-        version = self._data_version()
-        now_s = time.monotonic()
-        is_due = version is None or now_s - self._looked_at_s >= _ROUND_S
-        if is_due or version != self._version:
-            self._version, self._looked_at_s = version, now_s
-            return True
-        return False
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def _data_version(self) -> int | None:
-        """SQLite counts what other connections commit; asking reads one page that is in memory."""
-        if self._connection is None:
-            return None
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute("PRAGMA data_version")
-            [version] = cursor.fetchone() or (None,)
-        finally:
-            cursor.close()
-        return version
 
 
 def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequence[str]] = RECIPES) -> int:
@@ -374,40 +272,6 @@ def _worker_id(identity: Path) -> str:
     if not path.exists() or not path.read_text(encoding="ascii"):
         write_text(path, uuid.uuid4().hex)
     return path.read_text(encoding="ascii")
-
-
-def _already_running(home: Path) -> Bilingual:
-    return Bilingual(
-        en=f"A worker already serves {home}; this one is not needed.",
-        zh=f"已有一个 worker 在处理 {home} 的任务，无需再启动。",
-    )
-
-
-def _replaced(home: Path) -> Bilingual:
-    return Bilingual(
-        en=f"Another worker uses the identity of this one, as after a copy of {home}: this one ended. "
-        "Delete worker.id in one of the two homes and start again.",
-        zh=f"另一个 worker 使用了同一身份（例如复制了 {home}），本 worker 已退出。"
-        "请删除其中一个目录里的 worker.id 后重新启动。",
-    )
-
-
-def _no_device() -> Bilingual:
-    return Bilingual(
-        en="The cluster answers and has no GPU. The job waits until a node with one joins; "
-        "SHORTLIST_DEVICES=cpu uses its processors instead.",
-        zh="集群有响应，但没有 GPU。任务会等待有 GPU 的节点加入；设置 SHORTLIST_DEVICES=cpu 可改用其处理器。",
-    )
-
-
-def _ended(queue: Queue) -> Bilingual:
-    left = len(queue.next_unfinished())
-    if not left:
-        return Bilingual(en="The worker ended: all jobs are done.", zh="worker 已结束：所有任务均已完成。")
-    return Bilingual(
-        en=f"The worker stopped; {left} unfinished. What runs goes on, and the next worker takes it up.",
-        zh=f"worker 已停止，还有 {left} 个任务未完成。正在运行的任务会继续，由下一个 worker 接手。",
-    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ ShortlistError
 │   ├── UnknownModel    no such model in the catalogue or at the place named
 │   ├── BadDataset      empty, wrong shape, not UTF-8, one label only        (finetune.data)
 │   ├── BadDocument     a file that cannot become passages                   (index.ingest)
-│   ├── BadSetting      an environment variable is missing or wrong          (bot.settings)
+│   ├── BadSetting      an environment variable is missing or wrong          (bot.settings, index.store)
 │   └── UnknownJob      no job with this number
 └── JobFailed           a job ended without a result: exit code 1
-    └── Unavailable     something outside does not answer (Slack, the model hub)
+    └── Unavailable     something outside does not answer (Slack, the model hub, the store)
 """
 
 from __future__ import annotations

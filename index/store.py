@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from alembic.script import ScriptDirectory
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
+
+from index.bilingual import Bilingual
+from index.errors import BadSetting, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +35,71 @@ def sqlite_url(home: Path) -> str:
 def open_store(url: str) -> Engine:
     """Return an engine on the store at `url`, created or migrated to the newest schema if need be.
 
-    Safe when several processes open a fresh store at once: one migrates, the others wait for it.
+    Safe when several processes open a fresh store at once: one migrates, the others wait for it. StoreAway when it
+    does not answer, NoStore when it never will.
     """
-    engine = _engine(url)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     head = ScriptDirectory.from_config(config).get_current_head()
-    with _file_lock(url):
-        if _revision(engine) != head:
-            _migrate(engine, config)
+    with _told():
+        engine = _engine(url)
+        with _file_lock(url):
+            if _revision(engine) != head:
+                _migrate(engine, config)
     return engine
+
+
+class StoreAway(Unavailable):
+    """The store does not answer, or is locked for longer than is waited for."""
+
+    def __init__(self, error: DBAPIError) -> None:
+        why = str(error.orig).strip().splitlines()[0][:200] or type(error.orig).__name__
+        super().__init__(
+            Bilingual(
+                en=f"The store does not answer ({why}). Nothing was changed. Try again in a moment; "
+                "`shortlist doctor` and SHORTLIST_DATABASE_URL say which store it is.",
+                zh=f"数据库没有响应（{why}）。没有任何更改。请稍后重试；"
+                "可用 `shortlist doctor` 和 SHORTLIST_DATABASE_URL 查看所用的数据库。",
+            )
+        )
+
+
+class NoStore(BadSetting):
+    """What SHORTLIST_DATABASE_URL names cannot be a store, or its file is damaged."""
+
+    def __init__(self, why: Bilingual) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"There is no store that can be used: {why.en}. Check SHORTLIST_DATABASE_URL, or SHORTLIST_HOME "
+                "where that is not set.",
+                zh=f"没有可用的数据库：{why.zh}。请检查 SHORTLIST_DATABASE_URL；若未设置，请检查 SHORTLIST_HOME。",
+            )
+        )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what SQLAlchemy and the drivers say into a sentence. A URL is never shown: it may hold a password."""
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError):
+        raise NoStore(
+            Bilingual(
+                "the URL is none, as postgresql+psycopg://user@host/name",
+                "URL 有误，应类似 postgresql+psycopg://user@host/name",
+            )
+        ) from None
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise NoStore(Bilingual("it is SQLite or PostgreSQL", "仅支持 SQLite 和 PostgreSQL")) from None
+        install = "pip install 'shortlist-bot[postgres]'"
+        raise NoStore(
+            Bilingual(f"psycopg is not installed here: `{install}`", f"此处未安装 psycopg：`{install}`")
+        ) from None
+    except OperationalError as error:
+        raise StoreAway(error) from error
+    except DatabaseError as error:
+        raise NoStore(Bilingual(f"{error.orig}", f"{error.orig}")) from error
 
 
 def utc_now() -> str:

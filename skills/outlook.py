@@ -9,9 +9,32 @@ from index.bilingual import Bilingual, Language
 from skills.report import job_line
 
 
-def job_lines(jobs: Sequence[Job], outlooks: dict[str, Outlook], language: Language) -> list[str]:
-    """One line a job, with what lies before those that have not ended."""
-    return [job_line(job, language) + outlook_words(outlooks.get(job.id), language) for job in jobs]
+def job_lines(
+    jobs: Sequence[Job], outlooks: dict[str, Outlook], language: Language, *, with_owner: bool = False
+) -> list[str]:
+    """One line a job, with what lies before those that have not ended, and whose it is where there are several people."""
+    several = with_owner and len({job.owner for job in jobs}) > 1
+    return [
+        job_line(job, language)
+        + outlook_words(outlooks.get(job.id), language)
+        + (f" · {job.owner}" if several else "")
+        for job in jobs
+    ]
+
+
+def spent_line(job: Job, language: Language) -> str:
+    """Whose job it is, when it was asked for, how often it began, and what it took so far."""
+    when = job.created_at_utc[:16].replace("T", " ")
+    took = duration(job.ran_s * job.terms.gpus)
+    words = Bilingual(
+        f"Asked for by {job.owner} at {when} UTC; {_times(job.attempts)}; {took.en} of device time.",
+        f"由 {job.owner} 于 {when}（UTC）提交；启动 {job.attempts} 次；占用设备 {took.zh}。",
+    )
+    return words.to(language)
+
+
+def _times(count: int) -> str:
+    return {0: "not begun yet", 1: "begun once", 2: "begun twice"}.get(count, f"begun {count} times")
 
 
 def outlook_words(outlook: Outlook | None, language: Language) -> str:

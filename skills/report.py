@@ -69,8 +69,7 @@ def event_line(event: JobEvent, language: Language) -> str | None:
     if event.kind == "state":
         return f"#{event.job_id} {STATE_NAMES[data['state']].to(language)}"
     if event.kind == "progress":
-        stage = str(data.get("stage", ""))
-        named = _STAGE_NAMES[stage].to(language) if stage in _STAGE_NAMES else stage
+        named = _stage_name(str(data.get("stage", "")), language)
         left = _time_left(data.get("left_s"), language)
         return f"#{event.job_id} {named} {data['done'] / max(data['total'], 1):.0%}{left}"
     if event.kind == "loss":
@@ -80,6 +79,12 @@ def event_line(event: JobEvent, language: Language) -> str | None:
         said = data["reason_zh" if language == "zh" else "reason"] if failed else _score_text(data)
         return f"#{event.job_id} {_candidate_name(data, language)}: {said}"
     return f"#{event.job_id} {Bilingual(data['en'], data['zh']).to(language)}"
+
+
+def _stage_name(stage: str, language: Language) -> str:
+    """`loading`, or `SmolLM2-135M: loading`, in the person's language; any other as the recipe calls it."""
+    of, colon, name = stage.rpartition(": ")
+    return f"{of}{colon}{_STAGE_NAMES[name].to(language)}" if name in _STAGE_NAMES else stage
 
 
 def _time_left(left_s: float | None, language: Language) -> str:

@@ -20,6 +20,7 @@ from bot.drafts import evaluation_from_value, tuning_from_value
 from bot.failures import error_sentence
 from bot.inbound import Place, place_of_message
 from bot.listeners.forms import open_form, open_view, tell
+from bot.offers import anew
 from bot.render.cards import title
 from bot.render.modals import FormOrigin, evaluation_form, logs_view, tuning_form
 from bot.render.slack import ACTION_PREFIX, Block, escaped
@@ -65,6 +66,7 @@ def register(app: App, surface: Surface) -> None:
     on("cancel", partial(_with_job, _cancel))
     on("logs", partial(_with_job, _show_logs))
     on("retry", partial(_with_job, _retry))
+    on("reproduce", partial(_with_job, _reproduce))
 
 
 def _pressed(  # noqa: PLR0913, PLR0917  Bolt fills these in by name
@@ -127,7 +129,17 @@ def _show_logs(surface: Surface, job: Job, press: Press) -> None:
 def _retry(surface: Surface, job: Job, press: Press) -> None:
     """Run the same spec again. Two presses of one button start one job."""
     surface.access.require_launch(press.person)
-    again = surface.jobs.retry(job.id, dedupe_key=f"retry:{job.id}")
+    again = surface.jobs.retry(job.id, dedupe_key=f"retry:{job.id}", owner=press.person)
+    tell(press.respond, escaped(job_line(again, press.language)))
+    surface.cards.post(press.client, again, press.place, press.language)
+    surface.jobs.ensure_worker()
+
+
+def _reproduce(surface: Surface, job: Job, press: Press) -> None:
+    """Run the same job once more, whatever became of it. Two presses of one button start one job."""
+    surface.access.require_launch(press.person)
+    key = f"reproduce:{job.id}:{press.body['container']['message_ts']}"
+    again = surface.jobs.repeat(job.id, dedupe_key=key, changes=anew(job), owner=press.person)
     tell(press.respond, escaped(job_line(again, press.language)))
     surface.cards.post(press.client, again, press.place, press.language)
     surface.jobs.ensure_worker()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from bot.render.slack import (
 )
 from bot.wording import say
 from finetune.spec import Candidate, EvaluationSpec
-from finetune.state import Job, JobEvent
+from finetune.state import Job, JobEvent, Outlook
 from index.bilingual import Language
 from skills.conversation.answer import Action
+from skills.outlook import outlook_words
 from skills.report import STATE_NAMES, result_markdown
 
 _BAR_CELLS = 12
@@ -80,10 +81,17 @@ def _loss_values(data: dict[str, Any]) -> dict[str, Any]:
     return {"loss": data} if held_out is None else {"loss": data, "held_out_loss": held_out}
 
 
-def card(job: Job, events: Sequence[JobEvent], *, owner: str, now: datetime, language: Language) -> Message:
+def card(
+    job: Job,
+    events: Sequence[JobEvent],
+    *,
+    owner: str,
+    outlook: Outlook | None = None,
+    language: Language,
+) -> Message:
     """The one message of a job that is edited while it runs. `owner` is a name, not a mention."""
     progress = progress_of(events)
-    lines = [_status_line(job, progress, now, language), *_detail_lines(job, progress, language)]
+    lines = [_status_line(job, progress, outlook, language), *_detail_lines(job, progress, language)]
     blocks = [section(_head(job, owner, language)), section("\n".join(lines)), _card_buttons(job, language)]
     text = f"{title(job, language)}: {lines[0]}"
     return Message(text=fallback(text), blocks=tuple(blocks))
@@ -159,23 +167,18 @@ def _head(job: Job, owner: str, language: Language) -> str:
     return " · ".join(parts)
 
 
-def _status_line(job: Job, progress: Progress, now: datetime, language: Language) -> str:
+def _status_line(job: Job, progress: Progress, outlook: Outlook | None, language: Language) -> str:
+    """The bar while there is one, the place in the line while it waits, and what is expected."""
     words = state_words(job, language)
     frac = progress.frac
-    if job.is_finished or frac is None:
+    if job.is_finished:
         return words
+    expected = outlook_words(outlook and replace(outlook, done_frac=None), language)
+    if frac is None:
+        return words + expected
     filled = round(frac * _BAR_CELLS)
     bar = "█" * filled + "░" * (_BAR_CELLS - filled)
-    parts = [f"`{bar}` {frac:.0%}", _time_left(job, frac, now, language), words]
-    return " · ".join(filter(None, parts))
-
-
-def _time_left(job: Job, frac: float, now: datetime, language: Language) -> str | None:
-    """An estimate from the pace so far; None until a twentieth is done, when it would only be a guess."""
-    elapsed = _seconds_between(job.started_at_utc, now.isoformat())
-    if elapsed is None or frac < 0.05 or frac >= 1 or job.state != "running":
-        return None
-    return say(wording.TIME_LEFT, language, duration=duration(elapsed * (1 - frac) / frac, language))
+    return f"`{bar}` {frac:.0%}{expected} · {words}"
 
 
 def _detail_lines(job: Job, progress: Progress, language: Language) -> list[str]:

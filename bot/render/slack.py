@@ -64,8 +64,8 @@ def answer_messages(answer: Answer, *, heading: str | None = None) -> tuple[Mess
 
 
 def _shown_actions(answer: Answer) -> list[Action]:
-    """All but Stop, which is on the card of the job: there it goes away when the job ends."""
-    return [action for action in answer.actions if action.id != "cancel"]
+    """All but Stop of a job that has just got a card: there it goes away when the job ends."""
+    return [action for action in answer.actions if action.id != "cancel" or not answer.started_jobs]
 
 
 def text_message(sentence: str, *, heading: str | None = None) -> Message:

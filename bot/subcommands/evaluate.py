@@ -98,7 +98,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
 
 
 def _estimated(jobs: Jobs, spec: EvaluationSpec, language: Language) -> tuple[dict[str, Any], str]:
-    """What each candidate needs here, as JSON and in lines."""
+    """What each candidate needs where jobs run, as JSON and in lines."""
     values, lines = [], []
     for found in jobs.estimate(spec):
         candidate, gib, free_gib = found.candidate, found.memory_gib, found.device.free_gib
@@ -117,9 +117,10 @@ def _estimated(jobs: Jobs, spec: EvaluationSpec, language: Language) -> tuple[di
         elif gib is None:
             said = Bilingual("its size is not known, so neither is its memory", "规模未知，无法估算内存")
         else:
+            place = "" if found.device.is_here else f" ({found.device.name})"
             said = Bilingual(
-                f"about {gib:.1f} GiB of {free_gib:.1f} GiB free",
-                f"约需 {gib:.1f} GiB，可用 {free_gib:.1f} GiB",
+                f"about {gib:.1f} GiB of {free_gib:.1f} GiB free{place}",
+                f"约需 {gib:.1f} GiB，可用 {free_gib:.1f} GiB{place}",
             )
         lines.append(f"- {candidate.label}: {said.to(language)}")
     last = Bilingual(

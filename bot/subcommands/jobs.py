@@ -16,7 +16,7 @@ from finetune.jobs import Jobs
 from finetune.state import ORDINARY, DeviceUse, Job, Outlook, Spent, Terms
 from index.bilingual import Bilingual
 from index.errors import BadInput
-from skills.outlook import device_lines, job_lines, outlook_words
+from skills.outlook import device_lines, job_lines, outlook_words, spent_line
 from skills.report import job_line, result_markdown, started_line, where_markdown
 
 app = typer.Typer(help="Evaluations and fine-tunes: list, watch, cancel.", no_args_is_help=True)
@@ -44,7 +44,9 @@ def list_jobs(
         found = jobs.list(owner=owner, limit=_ALL if everything else limit, unfinished_only=everything)
         outlooks = jobs.outlooks(found)
         broken = jobs.unreadable(limit=limit)
-        lines = job_lines(found, outlooks, output.language) + [error.to(output.language) for error in broken]
+        lines = job_lines(found, outlooks, output.language, with_owner=True) + [
+            error.to(output.language) for error in broken
+        ]
         value: dict[str, Any] = {
             "jobs": [as_json(job) | _outlook_json(outlooks.get(job.id)) for job in found],
             "unreadable": [{"job_id": error.job_id, "reason": error.message.en} for error in broken],
@@ -76,6 +78,7 @@ def show(job_id: str, json: Json = False) -> None:
         outlook = jobs.outlooks([job]).get(job.id)
         result = jobs.result(job.id)
         text = _result_text(job, result, output) + outlook_words(outlook, output.language)
+        text += f"\n\n{spent_line(job, output.language)}"
         output.emit(result if job.is_finished else result | _outlook_json(outlook), text)
 
 
@@ -91,10 +94,13 @@ def watch(job_id: str, json: Json = False) -> None:
 @app.command()
 def logs(job_id: str, lines: Annotated[int, typer.Option(help="How many.", min=1)] = 50) -> None:
     """Print the end of a job's log."""
-    with guarded(Output(json=False)):
+    with guarded(Output(json=False)) as output:
         jobs = _jobs()
-        jobs.status(job_id)
-        print(jobs.log_tail(job_id, lines))  # noqa: T201
+        job = jobs.status(job_id)
+        if tail := jobs.log_tail(job_id, lines):
+            print(tail)  # noqa: T201
+        else:
+            output.note(_nothing_printed(job))
 
 
 @app.command()
@@ -215,6 +221,17 @@ def followed_by(job: Job) -> Bilingual:
     return Bilingual(
         f"`shortlist jobs watch {job.id}` follows it, `shortlist jobs cancel {job.id}` stops it.",
         f"`shortlist jobs watch {job.id}` 查看进度，`shortlist jobs cancel {job.id}` 停止。",
+    )
+
+
+def _nothing_printed(job: Job) -> Bilingual:
+    if job.attempts == 0:
+        return Bilingual(
+            f"Job {job.id} has not begun, so it has no log.", f"任务 {job.id} 还没有开始，没有日志。"
+        )
+    return Bilingual(
+        f"The log of job {job.id} is empty: nothing went wrong, or SHORTLIST_KEEP_DAYS had it deleted.",
+        f"任务 {job.id} 的日志为空：没有出错，或已按 SHORTLIST_KEEP_DAYS 清理。",
     )
 
 

@@ -1,9 +1,4 @@
-"""Run a recipe as a child process of its own session on this machine, and find it again after a restart.
-
-Every process of a run carries its job folder in the environment. That mark finds an orphan whose number was
-never recorded and a grandchild that left the process group, and it cannot belong to another process that
-was given the same number.
-"""
+"""Run a recipe as a child process of its own session on this machine, and find it again after a restart."""
 
 from __future__ import annotations
 
@@ -23,6 +18,17 @@ from typing import Any
 import psutil
 
 from finetune.executors.base import Ended, Handle, Recipe
+from finetune.executors.processes import (
+    MARK,
+    end,
+    is_alive,
+    kill,
+    known_process,
+    mark,
+    resident_bytes,
+    session_leader,
+)
+from finetune.executors.watchdog import Keeper
 from index.bilingual import Bilingual
 
 logger = logging.getLogger(__name__)
@@ -32,11 +38,8 @@ RECIPES: dict[Recipe, tuple[str, ...]] = {
     "tuning": (sys.executable, "-m", "finetune.recipes.lora"),
 }
 
-_MARK = "SHORTLIST_JOB_DIR"
 _LOG_CAP_BYTES = 8 * 2**20
 _LOG_KEEP_BYTES = 2**20
-_CLOCK_SLACK_S = 1.0
-_SURE_END_S = 5.0
 _WEIGH_S = 1.0
 """So often the memory of a run is looked at: it takes some milliseconds."""
 _GIB = 2**30
@@ -93,7 +96,7 @@ class _Run:
         if self.child is not None:
             code = self.child.poll()
             return None if code is None else Ended(code=code)
-        return None if _is_alive(self.process) else Ended(code=None)
+        return None if is_alive(self.process) else Ended(code=None)
 
 
 class LocalExecutor:
@@ -107,18 +110,25 @@ class LocalExecutor:
         recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
         polite_s: float = 8.0,
         memory_gib: float | None = None,
+        alone_s: float | None = None,
     ) -> None:
         """`keys`: of providers, by variable; a run gets those that it names. One that uses more than `memory_gib`
-        of main memory is ended; None is most of what there is."""
+        of main memory is ended; None is most of what there is. So is one that no executor of this machine has looked
+        after for `alone_s`; None lets it run on, until somebody adopts it."""
         self._memory_gib = memory_gib or psutil.virtual_memory().total / _GIB * _USABLE_FRAC
         self._environment = child_environment(environment)
         self._keys = dict(keys)
         self._recipes = recipes
         self._polite_s = polite_s
         self._runs: dict[Path, _Run] = {}
+        self._keeper: Keeper | None = None
+        if alone_s is not None:
+            self._keeper = Keeper(alone_s=alone_s, polite_s=polite_s, environment=self._environment)
 
     def start(self, job_dir: Path, recipe: Recipe, key_names: Sequence[str] = ()) -> Handle:
         """Start the recipe's command with the folder as its argument."""
+        if self._keeper:
+            self._keeper.prepare(job_dir)
         keys = {name: self._keys[name] for name in key_names if name in self._keys}
         visible = _visible_devices(job_dir)
         leased = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
@@ -126,7 +136,7 @@ class LocalExecutor:
             child = subprocess.Popen(
                 [*self._recipes[recipe], str(job_dir)],
                 cwd=job_dir,
-                env=self._environment | keys | leased | {_MARK: str(job_dir)},
+                env=self._environment | keys | leased | {MARK: str(job_dir)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -134,7 +144,10 @@ class LocalExecutor:
             )
         if visible == "":
             self._limit(child.pid)
-        return self._watch(job_dir, psutil.Process(child.pid), child)
+        handle = self._watch(job_dir, psutil.Process(child.pid), child)
+        if self._keeper:
+            self._keeper.guard(handle)
+        return handle
 
     def _limit(self, pid: int) -> None:
         """Let the kernel refuse memory beyond the limit: an error in the log instead of a killed machine.
@@ -152,11 +165,13 @@ class LocalExecutor:
         """Find the run by what was recorded, or by its mark."""
         if job_dir in self._runs:
             return self._runs[job_dir].handle
-        process = _recorded_process(recorded) or _session_leader(job_dir)
+        process = (recorded and known_process(recorded.pid, recorded.started_s)) or session_leader(job_dir)
         if process is None:
-            _kill(job_dir, session=None)
+            kill(job_dir, session=None)
             return None
         logger.info("run adopted", extra={"job_dir": str(job_dir), "pid": process.pid})
+        if self._keeper:
+            self._keeper.keep(job_dir)
         return self._watch(job_dir, process, None)
 
     def poll(self, handle: Handle) -> Ended | None:
@@ -167,14 +182,16 @@ class LocalExecutor:
             trim_log(handle.job_dir / "log.txt")
             self._weigh(run)
             return None
-        _kill(handle.job_dir, session=handle.pid)
+        kill(handle.job_dir, session=handle.pid)
         del self._runs[handle.job_dir]
+        if self._keeper:
+            self._keeper.let_go(handle.job_dir)
         return replace(ended, reason=run.too_heavy) if run.too_heavy else ended
 
     def strays(self, jobs_dir: Path) -> list[Path]:
         """The folders that living processes are marked with."""
-        marks = {mark for process in psutil.process_iter() if (mark := _mark(process)) and _is_alive(process)}
-        return sorted(Path(mark) for mark in marks if Path(mark).parent == jobs_dir)
+        marks = {found for process in psutil.process_iter() if (found := mark(process)) and is_alive(process)}
+        return sorted(Path(found) for found in marks if Path(found).parent == jobs_dir)
 
     def _weigh(self, run: _Run) -> None:
         """End a run that uses more memory than it may."""
@@ -182,21 +199,15 @@ class LocalExecutor:
         if now_s - run.weighed_at_s < _WEIGH_S:
             return
         run.weighed_at_s = now_s
-        used_gib = _resident_bytes(run.process) / _GIB
+        used_gib = resident_bytes(run.process) / _GIB
         if used_gib > self._memory_gib:
             run.too_heavy = _too_heavy(used_gib, self._memory_gib)
             self.cancel(run.handle)
 
     def cancel(self, handle: Handle) -> None:
         """SIGTERM to every process of the run, and SIGKILL to those that are still there later."""
-        members = _members(handle.job_dir, handle.pid)
-        for process in members:
-            _signal(process, polite=True)
-        deadline_s = time.monotonic() + self._polite_s
-        while _members(handle.job_dir, handle.pid) and time.monotonic() < deadline_s:
-            self._runs[handle.job_dir].ended()
-            time.sleep(0.05)
-        _kill(handle.job_dir, session=handle.pid)
+        reap = self._runs[handle.job_dir].ended
+        end(handle.job_dir, session=handle.pid, polite_s=self._polite_s, meanwhile=reap)
 
     def _watch(self, job_dir: Path, process: psutil.Process, child: subprocess.Popen[bytes] | None) -> Handle:
         handle = Handle(job_dir=job_dir, pid=process.pid, started_s=process.create_time())
@@ -228,17 +239,6 @@ def _visible_devices(job_dir: Path) -> str | None:
     return context.get("visible_devices")
 
 
-def _resident_bytes(process: psutil.Process) -> int:
-    """Memory of a process and what it started. Pages that they share count for each: too much, never too little."""
-    total = 0
-    try:
-        for member in (process, *process.children(recursive=True)):
-            total += member.memory_info().rss
-    except psutil.Error:
-        return total
-    return total
-
-
 def _too_heavy(used_gib: float, most_gib: float) -> Bilingual:
     return Bilingual(
         en=f"it used {used_gib:.1f} GiB of main memory and may use {most_gib:.1f}; try a smaller model, "
@@ -246,70 +246,3 @@ def _too_heavy(used_gib: float, most_gib: float) -> Bilingual:
         zh=f"占用内存 {used_gib:.1f} GiB，超过上限 {most_gib:.1f} GiB；请换更小的模型、减小批量或缩短文本，"
         "或调高 SHORTLIST_JOB_MEMORY_GIB",
     )
-
-
-def _recorded_process(recorded: Handle | None) -> psutil.Process | None:
-    """The recorded process, unless its number belongs to another one by now."""
-    if recorded is None:
-        return None
-    try:
-        process = psutil.Process(recorded.pid)
-        same_start = abs(process.create_time() - recorded.started_s) <= _CLOCK_SLACK_S
-    except psutil.Error:
-        return None
-    return process if same_start and _is_alive(process) else None
-
-
-def _session_leader(job_dir: Path) -> psutil.Process | None:
-    """The main process of the run, by the mark: the oldest one that leads a session."""
-    leaders = [process for process in _members(job_dir, None) if _session(process) == process.pid]
-    return min(leaders, key=lambda process: process.create_time(), default=None)
-
-
-def _members(job_dir: Path, session: int | None) -> list[psutil.Process]:
-    """Every living process of the run: by its mark, or by the session of its main process."""
-    return [
-        process
-        for process in psutil.process_iter()
-        if _is_alive(process) and (_mark(process) == str(job_dir) or _session(process) == (session or -1))
-    ]
-
-
-def _mark(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get(_MARK)
-    except (psutil.Error, OSError):
-        return None
-
-
-def _session(process: psutil.Process) -> int | None:
-    try:
-        return os.getsid(process.pid)
-    except OSError:
-        return None
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    """False for a zombie too: it has ended and nobody has asked how."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _signal(process: psutil.Process, *, polite: bool) -> None:
-    try:
-        process.terminate() if polite else process.kill()
-    except psutil.Error:
-        logger.debug("process was gone already", extra={"pid": process.pid})
-
-
-def _kill(job_dir: Path, *, session: int | None) -> None:
-    """Kill every process of the run, and look again until none is left (they may start new ones)."""
-    deadline_s = time.monotonic() + _SURE_END_S
-    while (members := _members(job_dir, session)) and time.monotonic() < deadline_s:
-        for process in members:
-            _signal(process, polite=False)
-        time.sleep(0.02)
-    if members:
-        logger.warning("processes outlive SIGKILL", extra={"pids": [process.pid for process in members]})

@@ -10,7 +10,7 @@ import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partialmethod
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -20,6 +20,9 @@ from index.errors import BadSetting, Unavailable
 _ANSWER_S = 10.0
 _AMOUNT = "shortlist_amount"
 """Metadata of our submissions: how much of the resource each of them takes."""
+
+_ACCELERATOR = "accelerator_type:"
+"""How Ray names the kind of a node's GPUs, among its resources."""
 
 Kind = Literal["gpu", "cpu"]
 Status = Literal["pending", "running", "ended"]
@@ -62,6 +65,18 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One machine of a cluster that lives."""
+
+    gpus: int
+    cpus: int
+    memory_gib: float
+    """Main memory that the cluster hands out."""
+    accelerator: str | None = None
+    """What its GPUs are called, as `A100`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """One resource of a cluster."""
 
@@ -71,6 +86,8 @@ class Load:
     """Busy, by whoever it be, as it was some seconds ago; None where the cluster does not report it."""
     ours: Mapping[str, float]
     """What our unfinished runs take, also those that other workers submitted."""
+    nodes: tuple[Node, ...] = ()
+    """Empty where the cluster does not tell."""
 
 
 class Cluster(Protocol):
@@ -160,6 +177,7 @@ class RayCluster:
             total=sum(resources.get(kind.upper(), 0.0) for resources in living),
             reported=_reported(self._get("/api/cluster_status"), kind.upper()),
             ours=ours,
+            nodes=tuple(map(_node, living)),
         )
 
     def _get(self, path: str) -> Any:
@@ -180,12 +198,15 @@ class RayCluster:
     def _connect(self) -> Any:
         from ray.job_submission import JobSubmissionClient  # noqa: PLC0415 - an extra, and takes a second
 
+        class Impatient(JobSubmissionClient):  # type: ignore[misc]
+            """Asks for the version when it is built, so it cannot be told afterwards."""
+
+            _do_request = partialmethod(JobSubmissionClient._do_request, timeout=_ANSWER_S)
+
         try:
-            client = JobSubmissionClient(self._address)
+            return Impatient(self._address)
         except (OSError, RuntimeError) as error:
             raise ClusterAway(self._address) from error
-        client._do_request = partial(client._do_request, timeout=_ANSWER_S)
-        return client
 
     def _ask(self, call: Callable[[], T]) -> T:
         try:
@@ -197,6 +218,16 @@ class RayCluster:
         """A server that is just starting answers 500, which says nothing about the run."""
         if "status code 404" not in str(error):
             raise ClusterAway(self._address) from error
+
+
+def _node(resources: Mapping[str, float]) -> Node:
+    kinds = [name.partition(":")[2] for name in resources if name.startswith(_ACCELERATOR)]
+    return Node(
+        gpus=int(resources.get("GPU", 0)),
+        cpus=int(resources.get("CPU", 0)),
+        memory_gib=resources.get("memory", 0.0) / 2**30,
+        accelerator=kinds[0] if kinds else None,
+    )
 
 
 def _require_ray() -> None:

@@ -31,7 +31,7 @@ from finetune.recipes.answers import Answer, answer_rows, answers_so_far, take_k
 from finetune.recipes.askers import asker_for, scoring_rule
 from finetune.recipes.asking import Asker
 from finetune.recipes.energy import EnergyMeter
-from finetune.recipes.job_dir import Context, JobDir, read_json, write_json
+from finetune.recipes.job_dir import Context, JobDir, read_json, start_child, write_json
 from finetune.recipes.kept_answers import KeptAnswers, row_key
 from finetune.recipes.loading import (
     architecture_for,
@@ -240,10 +240,9 @@ class Contestant:
     def _start(self) -> None:
         context = _processes()
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_serve, args=(self.job.path, self.task, self.index, self._outcome, theirs), daemon=True
+        self._process = start_child(
+            context, _serve, self.job.path, self.task, self.index, self._outcome, theirs
         )
-        self._process.start()
         theirs.close()
 
     def _ended_without_a_word(self) -> Bilingual:

@@ -14,7 +14,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -88,7 +91,7 @@ def run(recipe: Callable[[JobDir], None]) -> NoReturn:
     bug or a crash, with its traceback in the log.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    signal.signal(signal.SIGTERM, _end_now)
+    signal.signal(signal.SIGTERM, _end)
     job = JobDir(Path(sys.argv[1]).absolute())
     try:
         recipe(job)
@@ -96,6 +99,21 @@ def run(recipe: Callable[[JobDir], None]) -> NoReturn:
         write_json(job.path / "error.json", {"en": error.message.en, "zh": error.message.zh})
         sys.exit(1)
     sys.exit(0)
+
+
+def start_child(
+    context: ForkContext | SpawnContext, target: Callable[..., None], *arguments: Any
+) -> BaseProcess:
+    """Start a process that ends with this one, also when this one is asked to end in that very moment."""
+    child = context.Process(target=_serve_as_child, args=(target, *arguments), daemon=True)
+    with _end.held_back():
+        child.start()
+    return child
+
+
+def _serve_as_child(target: Callable[..., None], *arguments: Any) -> None:
+    _end.release()  # a fork inherits what its parent held back
+    target(*arguments)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -139,12 +157,42 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _end_now(_signal: int, _frame: FrameType | None) -> None:
-    """End with the children, and without an exception: what was finished is on disk already.
+class _End:
+    """Ends this process with its children when it is asked to, without an exception: what was finished is on disk.
 
     A signal may come while a fork hook or a destructor runs. Python drops an exception that is raised there,
-    and the job would go on.
+    and the job would go on. It may also come between a fork and the moment when the child is known: a child that is
+    missed would wait for rows for ever. Blocking the signal would not do, as libraries have threads that take it.
     """
-    for child in multiprocessing.active_children():
-        child.kill()
-    os._exit(128 + signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._is_held_back = False
+        self._is_asked = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        self._is_asked = True
+        if not self._is_held_back:
+            self._end()
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Answer a request only afterwards."""
+        self._is_held_back = True
+        try:
+            yield
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Answer requests from now on, and the one that has come."""
+        self._is_held_back = False
+        if self._is_asked:
+            self._end()
+
+    def _end(self) -> NoReturn:
+        for child in multiprocessing.active_children():
+            child.kill()
+        os._exit(128 + signal.SIGTERM)
+
+
+_end = _End()

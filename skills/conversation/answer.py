@@ -98,7 +98,10 @@ class Citation(_Frozen):
 class Action(_Frozen):
     """A next step that a surface may offer as a button or a hint."""
 
-    id: Literal["evaluate", "finetune", "explain", "excluded", "cheaper", "faster", "better", "cancel", "ask"]
+    id: Literal[
+        "evaluate", "finetune", "explain", "excluded", "cheaper", "faster", "better", "cancel", "ask",
+        "retry", "reproduce",
+    ]  # fmt: skip
     label: str
     value: dict[str, Any]
 

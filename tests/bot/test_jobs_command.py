@@ -93,7 +93,7 @@ def test_a_job_is_retried_and_repeated_with_changes(jobs: Jobs, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("retry", "1"), "has not ended (it is queued)"),
+        (("retry", "1"), "has not ended (it waits in the queue)"),
         (("repeat", "1", "--set", "limit"), "--set takes NAME=VALUE"),
         (("repeat", "1", "--set", "limit=many"), "limit cannot be 'many'"),
         (("repeat", "9"), "There is no job '9'"),
@@ -146,3 +146,51 @@ def test_a_setting_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch, name
 
     with pytest.raises(BadSetting, match=f"SHORTLIST_{name} cannot be used"):
         read_settings()
+
+
+def test_the_list_says_whose_jobs_they_are_when_several_people_have_some(jobs: Jobs) -> None:
+    submit(jobs)
+    alone = run("list")
+    submit(jobs, "bo")
+
+    assert "· ana" not in alone
+    assert run("list").count("· ana") == run("list").count("· bo") == 1
+
+
+def test_one_job_says_who_asked_for_it_and_what_it_took(jobs: Jobs) -> None:
+    submit(jobs)
+
+    assert "Asked for by ana at 20" in run("show", "1")
+    assert "not begun yet; 0 s of device time." in run("show", "1")
+
+
+def test_a_log_with_nothing_in_it_is_said_to_be_empty(jobs: Jobs, tmp_path: Path) -> None:
+    submit(jobs)
+    before = run("logs", "1")
+    bring_to(tmp_path, jobs.status("1"), "starting", "running", "succeeded")
+
+    assert "Job 1 has not begun" in before
+    assert "The log of job 1 is empty" in run("logs", "1")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"candidates": [{"mod', "result.json was cut off or edited"),
+        (None, "there is no"),
+        ("[]", "not a JSON object"),
+    ],
+)
+def test_a_result_that_cannot_be_read_is_a_sentence_that_helps(
+    jobs: Jobs, tmp_path: Path, content: str | None, said: str
+) -> None:
+    submit(jobs)
+    bring_to(tmp_path, jobs.status("1"), "starting", "running", "succeeded")
+    if content is not None:
+        jobs.folder("1").mkdir(parents=True)
+        (jobs.folder("1") / "result.json").write_text(content)
+
+    told = run("show", "1", code=1)
+
+    assert said in told
+    assert "`shortlist jobs repeat 1`" in told

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.render.cards import card, duration, progress_of, result_message
-from finetune.state import EventKind, Job, JobEvent
+from finetune.state import EventKind, Job, JobEvent, Outlook
 from index.bilingual import Bilingual
 from tests.slack_bot import candidate_row, evaluation, tuning
 
@@ -23,8 +23,8 @@ def a_job(**more: Any) -> Job:
     return Job(started_at_utc=STARTED.isoformat(), **values)
 
 
-def shown(job: Job, *told: tuple[EventKind, dict[str, Any]], minutes: float = 10) -> str:
-    message = card(job, events(*told), owner="Ana", now=STARTED + timedelta(minutes=minutes), language="en")
+def shown(job: Job, *told: tuple[EventKind, dict[str, Any]], outlook: Outlook | None = None) -> str:
+    message = card(job, events(*told), owner="Ana", outlook=outlook, language="en")
     return "\n".join(str(block) for block in message.blocks)
 
 
@@ -39,15 +39,16 @@ def test_card_does_not_mention_anybody() -> None:
 
 
 def test_bar_and_time_left_follow_the_work_that_is_done() -> None:
-    text = shown(a_job(), ("progress", {"done": 25, "total": 100, "stage": "evaluate"}), minutes=2)
+    outlook = Outlook(done_frac=0.25, left_s=360)
+    text = shown(a_job(), ("progress", {"done": 25, "total": 100, "stage": "evaluate"}), outlook=outlook)
 
-    assert "`███░░░░░░░░░` 25% · about 6 min left" in text
+    assert "`███░░░░░░░░░` 25% · about 6 min left · running" in text
 
 
-def test_no_time_is_guessed_before_a_twentieth_is_done() -> None:
-    text = shown(a_job(), ("progress", {"done": 4, "total": 100, "stage": "evaluate"}))
+def test_waiting_job_shows_its_place_and_when_it_may_begin() -> None:
+    text = shown(a_job(state="queued"), outlook=Outlook(position=3, starts_in_s=1200))
 
-    assert "left" not in text
+    assert "queued · number 3 in the line · begins in about 20 min" in text
 
 
 def test_candidates_are_shown_as_they_finish() -> None:
@@ -90,7 +91,7 @@ def test_latest_note_is_shown_in_the_language_of_the_card() -> None:
     job = a_job()
     note = ("note", {"en": "Loading the model.", "zh": "正在加载模型。"})
 
-    message = card(job, events(note), owner="Ana", now=STARTED, language="zh")
+    message = card(job, events(note), owner="Ana", language="zh")
 
     assert "正在加载模型。" in str(message.blocks)
 
@@ -112,7 +113,7 @@ def test_finished_job_says_how_long_it_took() -> None:
 def test_names_from_data_cannot_notify_anybody() -> None:
     job = a_job(reason=Bilingual(en="<!channel>", zh="<!channel>"), state="failed")
 
-    message = card(job, [], owner="<!here>", now=STARTED, language="en")
+    message = card(job, [], owner="<!here>", language="en")
 
     assert "<!" not in str(message.arguments())
 

@@ -90,9 +90,11 @@ def test_button_that_slack_would_refuse_is_left_out() -> None:
 def test_stop_button_is_left_to_the_card_of_the_job() -> None:
     action = Action(id="cancel", label="Stop", value={"job_id": "42"})
 
-    (message,) = answer_messages(an_answer(actions=(action,)))
+    (started,) = answer_messages(an_answer(actions=(action,), skill="evaluate", jobs=("42",)))
+    (asked_for,) = answer_messages(an_answer(actions=(action,), skill="jobs", jobs=("42",)))
 
-    assert [block["type"] for block in message.blocks] == ["markdown"]
+    assert [block["type"] for block in started.blocks] == ["markdown"]
+    assert [block["type"] for block in asked_for.blocks] == ["markdown", "actions"]
 
 
 def test_list_of_sources_at_the_end_is_replaced_by_links() -> None:
@@ -195,7 +197,7 @@ def test_slack_takes_every_answer(text: str, labels: list[str], titles: list[str
 def test_slack_takes_every_card_and_list(language: Language, spec: object, state: str) -> None:
     job = a_job(spec=spec, state=state)
 
-    assert_slack_takes(card(job, [], owner=NASTY, now=NOW, language=language))
+    assert_slack_takes(card(job, [], owner=NASTY, language=language))
     assert_slack_takes(jobs_message([job] * 30, language))
     assert view_problems(home_view([job], language)) == []
 

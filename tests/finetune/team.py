@@ -35,11 +35,14 @@ class Team:
             self.engine, home=self.folder, database_url=self.url, worker_command=None, policy=self.policy
         )
 
-    def hire(self, name: str, devices: str = "gpu0:24") -> subprocess.Popen[bytes]:
+    def hire(self, name: str, devices: str = "gpu0:24", *, host: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker; one with a `host` believes itself on a machine of that name, and shares no folder."""
         home = self.folder / name
         home.mkdir(exist_ok=True)
-        policy = self.policy.model_copy(update={"devices": devices})
-        command = [*WORKER, "--home", str(home), "--database-url", "-", "--until-idle", "60"]
+        shared = None if host else self.policy.shared
+        policy = self.policy.model_copy(update={"devices": devices, "shared": shared})
+        worker_of = [*WORKER, f"--host={host}"] if host else WORKER
+        command = [*worker_of, "--home", str(home), "--database-url", "-", "--until-idle", "60"]
         with (home / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
                 [*command, "--policy", policy.model_dump_json(exclude_defaults=True)],

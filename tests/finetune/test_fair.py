@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.devices import Device
-from finetune.fair import Grant, Waiting, in_order, next_grant, position, starts_in_s
+from finetune.fair import Forecast, Grant, Waiting, in_order, in_turns, next_grant
 
 
 def waiting(job_id: int, owner: str = "ana", **more: Any) -> Waiting:
@@ -98,51 +99,42 @@ def test_a_job_that_is_to_be_cancelled_needs_no_device_to_end() -> None:
     assert grant == Grant(waiting(1, state="cancelling"), ())
 
 
-@given(
-    st.lists(st.sampled_from(["ana", "bo", "chen"]), min_size=1, max_size=12),
-    st.integers(min_value=0, max_value=11),
-)
-def test_the_position_is_the_turn_at_which_the_job_is_served(owners: list[str], which: int) -> None:
-    jobs = [waiting(number, owner) for number, owner in enumerate(owners, start=1)]
-    mine = jobs[which % len(jobs)]
-    others = {job.owner for job in jobs} - {mine.owner}
-    counts = {owner: sum(job.owner == owner for job in jobs) for owner in others}
-    told = position(
-        own_before=sum(job.owner == mine.owner and job.job_id < mine.job_id for job in jobs),
-        earlier=[counts[owner] for owner in others if _goes_before(owner, mine.owner, jobs)],
-        later=[counts[owner] for owner in others if not _goes_before(owner, mine.owner, jobs)],
-    )
-
-    assert told == _served_at(jobs, mine)
-
-
-def _goes_before(owner: str, other: str, jobs: list[Waiting]) -> bool:
-    """Nobody was served yet, so whose first job came first is served first."""
-    first = {job.owner: job.job_id for job in reversed(jobs)}
-    return first[owner] < first[other]
-
-
-def _served_at(jobs: list[Waiting], mine: Waiting) -> int:
-    left, served, turn = list(jobs), dict.fromkeys({job.owner for job in jobs}, 0), 0
-    while mine in left:
-        turn += 1
+@given(st.lists(st.sampled_from(["ana", "bo", "chen"]), min_size=1, max_size=12))
+def test_the_line_is_told_in_the_order_in_which_it_is_served(owners: list[str]) -> None:
+    left = [waiting(number, owner) for number, owner in enumerate(owners, start=1)]
+    lines = {owner: [job.job_id for job in left if job.owner == owner] for owner in dict.fromkeys(owners)}
+    told = [number for _owner, number in in_turns(lines, list(lines))]
+    served = dict.fromkeys(lines, 0)
+    for turn in range(1, len(owners) + 1):
         first = in_order(left, running={}, served=served)[0]
         served[first.owner] = turn
         left.remove(first)
-    return turn
+        assert told[turn - 1] == first.job_id
 
 
-def test_the_start_is_expected_when_those_before_have_had_their_time() -> None:
-    assert starts_in_s(ahead=0, left_s=[], typical_s=None, slots=1) == 0.0
-    assert starts_in_s(ahead=0, left_s=[40.0], typical_s=100.0, slots=1) == 40.0
-    assert starts_in_s(ahead=2, left_s=[40.0], typical_s=100.0, slots=1) == 240.0
-    assert starts_in_s(ahead=1, left_s=[40.0, 10.0], typical_s=100.0, slots=2) == 40.0
+def starts(
+    *jobs: tuple[str, int], free_at_s: Sequence[float], typical_s: float = 100.0, **more: Any
+) -> list[Any]:
+    forecast = Forecast(typical_s, list(free_at_s), **({"ends_s": {}} | more))
+    return [forecast.starts_in_s(owner, gpus) for owner, gpus in jobs]
 
 
-def test_the_start_in_a_long_line_is_what_counting_one_by_one_gives() -> None:
-    assert starts_in_s(ahead=10_001, left_s=[40.0, 10.0], typical_s=100.0, slots=2) == 40.0 + 5_000 * 100.0
+def test_a_job_is_expected_to_begin_when_those_before_have_had_their_time() -> None:
+    assert starts(*[("ana", 1)] * 3, free_at_s=[40.0]) == [40.0, 140.0, 240.0]
+    assert starts(*[("ana", 1)] * 4, free_at_s=[0.0, 10.0]) == [0.0, 10.0, 100.0, 110.0]
+
+
+def test_a_job_that_needs_two_devices_waits_for_both_and_holds_both() -> None:
+    assert starts(("ana", 2), ("bo", 1), free_at_s=[40.0, 10.0]) == [40.0, 140.0]
+
+
+def test_a_person_at_the_limit_waits_for_the_end_of_an_own_job() -> None:
+    told = starts(("ana", 1), ("bo", 1), free_at_s=[0.0, 0.0, 70.0], ends_s={"ana": [70.0]}, most_running=1)
+
+    assert told == [70.0, 0.0]
 
 
 def test_no_start_is_expected_while_nothing_was_measured_or_nobody_works() -> None:
-    assert starts_in_s(ahead=1, left_s=[], typical_s=None, slots=1) is None
-    assert starts_in_s(ahead=0, left_s=[], typical_s=60.0, slots=0) is None
+    assert starts(("ana", 1), ("ana", 1), free_at_s=[0.0], typical_s=inf) == [0.0, None]
+    assert starts(("ana", 1), free_at_s=[inf]) == [None]
+    assert starts(("ana", 1), free_at_s=[]) == [None]

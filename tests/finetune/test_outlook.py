@@ -14,7 +14,7 @@ from finetune.leases import Leases
 from finetune.outlook import pace
 from finetune.policy import Policy
 from finetune.queue import Queue
-from finetune.state import JobEvent
+from finetune.state import JobEvent, Terms
 from index.schema import jobs as jobs_table
 from index.store import open_store, sqlite_url
 from tests.finetune.test_jobs import bring_to, evaluation
@@ -102,7 +102,7 @@ def test_the_place_in_the_line_counts_turns_and_priorities(tmp_path: Path) -> No
     for owner in ("ana", "ana", "bo"):
         house.submit(owner)
 
-    assert house.places() == {"1": 1, "2": 3, "3": 1}  # nobody was served yet: ana and bo are equal
+    assert house.places() == {"1": 1, "2": 3, "3": 2}
     house.start("1", 0)
     assert house.places() == {"1": None, "3": 1, "2": 2}
     house.jobs.prioritise("2", "high")
@@ -125,6 +125,35 @@ def test_the_start_is_expected_from_measured_durations(tmp_path: Path) -> None:
     assert outlooks[next_].starts_in_s == 70.0
     assert outlooks[last].starts_in_s == 170.0
     assert done not in outlooks
+
+
+def test_a_job_that_needs_both_devices_is_expected_when_both_are_free(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.leases.enrol(GPUS)
+    done, running = house.submit("ana"), house.submit("ana")
+    house.start(done, 0)
+    house.ran(done, 100.0)
+    bring_to(tmp_path, house.jobs.status(done), "succeeded")
+    house.start(running, 0)
+    wide = house.jobs.submit(evaluation(), dedupe_key="wide", owner="bo", terms=Terms(gpus=2)).id
+    narrow = house.submit("chen")
+
+    outlooks = house.jobs.outlooks(house.jobs.list())
+
+    assert [(outlooks[job].position, outlooks[job].starts_in_s) for job in (wide, narrow)] == [
+        (1, 100.0),
+        (2, 200.0),
+    ]
+
+
+def test_a_job_whose_worker_died_goes_before_all_that_wait(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    first, waits = house.submit("ana"), house.submit("bo")
+    house.start(first, 0)
+    with house.engine.begin() as connection:
+        connection.execute(update(jobs_table).where(jobs_table.c.id == int(first)).values(worker=None))
+
+    assert house.places()[waits] == 2
 
 
 def test_everybody_sees_who_has_which_device_and_what_was_spent(tmp_path: Path) -> None:

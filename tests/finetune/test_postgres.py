@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -115,3 +116,24 @@ def test_a_killed_workers_job_is_taken_over_by_another_while_it_runs(team: Team)
     stages = [e.data["stage"] for e in team.jobs.events_after(0, job.id) if e.kind == "progress"]
     assert stages.count("begun") == 1
     assert not psutil.pid_exists(begun.data["pid"]) or psutil.Process(begun.data["pid"]).status() == "zombie"
+
+
+def test_what_a_dead_worker_left_on_its_machine_ends_by_itself_and_the_job_goes_on_elsewhere(
+    team: Team,
+) -> None:
+    killed = team.hire("first", host="one")
+    job = team.submit("work_until_the_gate_opens")
+    left_behind = psutil.Process(team.await_stage(job, "begun").data["pid"])
+    team.hire("second", host="two")
+    killed.kill()
+    killed.wait()
+
+    while left_behind.is_running() and left_behind.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.1)
+    here = team.folder / "second" / "jobs" / job.id
+    here.mkdir(parents=True, exist_ok=True)
+    (here / "gate").touch()
+    job = team.finish(job)
+
+    assert (job.state, job.attempts) == ("succeeded", 2)
+    assert "its worker has been gone" in (team.folder / "first" / "jobs" / job.id / "log.txt").read_text()

@@ -151,7 +151,7 @@ def test_an_adapter_has_one_name_wherever_it_is_measured() -> None:
     [({}, "candidates"), (evaluated({"metrics": {}}), "candidates.0.model")],
 )
 def test_a_result_of_another_shape_is_a_clear_word(result: dict[str, Any], place: str) -> None:
-    with pytest.raises(UnreadableResult, match=f"job 7 cannot be read .{place}") as failure:
+    with pytest.raises(UnreadableResult, match=f"job 7 cannot be read: {place}") as failure:
         rows(evaluation_job(), result)
 
     assert "任务 7" in failure.value.to("zh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,16 @@ from finetune.retention import Cleaner, clean
 from index.store import open_store, sqlite_url
 from tests.finetune.test_jobs import bring_to, jobs_at, submit
 
-KEPT = {"spec.json", "result.json", "report.html", "items.jsonl", "adapter"}
+KEPT = {
+    "spec.json",
+    "spec.yaml",
+    "result.json",
+    "report.html",
+    "report.png",
+    "answers.csv",
+    "items.jsonl",
+    "adapter",
+}
 HELPED = {"events.jsonl", "log.txt", "context.json", "checkpoint.pt", "candidates"}
 
 
@@ -34,6 +44,23 @@ def test_results_stay_and_what_helped_to_run_goes(tmp_path: Path) -> None:
     assert clean(tmp_path / "1") == 10 * len(HELPED)
     assert names(tmp_path / "1") == KEPT
     assert clean(tmp_path / "1") == 0
+
+
+def test_what_the_result_names_stays_whatever_it_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "1"
+    fill(folder)
+    (folder / "cards").mkdir()
+    (folder / "cards" / "model.md").write_text("x")
+    result = {
+        "model_card": str(folder / "cards" / "model.md"),
+        "csv": [str(folder / "checkpoint.pt")],
+        "seed": 1,
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+
+    clean(folder)
+
+    assert names(folder) == KEPT | {"cards", "checkpoint.pt"}
 
 
 def test_only_jobs_that_ended_long_ago_are_cleaned_and_each_once(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
 from index import schema, store
+from index.errors import ShortlistError
 from index.store import open_store, sqlite_url
 
 REPOSITORY = Path(__file__).parents[2]
@@ -98,3 +99,26 @@ def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
         writer.execute(schema.deliveries.insert().values(key="k", received_at_utc="t"))
         with engine.connect() as reader:
             assert reader.execute(schema.deliveries.select()).all() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql+psycopg://me:hidden@127.0.0.1:9/none", "The store does not answer"),
+        ("postgres//me:hidden@host/none", "the URL is none"),
+        ("mysql://me:hidden@host/none", "it is SQLite or PostgreSQL"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_a_sentence_without_the_password(url: str, said: str) -> None:
+    with pytest.raises(ShortlistError) as caught:
+        open_store(url)
+
+    assert said in caught.value.message.en
+    assert "hidden" not in str(caught.value.message)
+
+
+def test_a_file_that_is_no_store_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "shortlist.db").write_bytes(b"not a database at all" * 500)
+
+    with pytest.raises(ShortlistError, match="file is not a database"):
+        open_store(sqlite_url(tmp_path))

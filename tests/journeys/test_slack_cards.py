@@ -11,6 +11,7 @@ from bot import progress
 from bot.slack import CardPoller
 from index.bilingual import Bilingual
 from index.schema import deliveries
+from skills.conversation.answer import Action
 from skills.conversation.request import Turn
 from tests.slack_bot import (
     MODEL,
@@ -71,6 +72,28 @@ def test_card_shows_progress_and_the_result_is_posted_once(tmp_path: Path, slack
     assert result["thread_ts"] == card["ts"]
     assert shown(result).count("<@U0ANA>") == 1
     assert len(slack.calls("chat.postMessage")) == 2
+
+
+def test_card_of_a_waiting_job_follows_its_place_in_the_line(tmp_path: Path, slack: SlackServer) -> None:
+    surface = open_surface(tmp_path)
+    now_s = [0.0]
+    surface.cards._waiting.clock = lambda: now_s[0]  # the seam: a minute passes
+    ahead = [surface.jobs.submit(evaluation(), dedupe_key=key, owner="U0BO") for key in ("a", "b")]
+    with running_bot(surface, slack) as bot:
+        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        (card,) = bot.posts()
+        at_first = shown(card)
+        edits = len(slack.calls("chat.update"))
+        bot.surface.cards.tick(bot.app.client)
+        unchanged = len(slack.calls("chat.update")) - edits
+        for job in ahead:
+            surface.jobs.cancel(job.id)
+        now_s[0] += 60
+        bot.surface.cards.tick(bot.app.client)
+
+    assert "queued · number 2 in the line" in at_first  # people take turns, so behind one of two
+    assert unchanged == 0
+    assert "queued · next in the line" in shown(card)
 
 
 def test_result_is_posted_once_by_the_app_that_comes_after_a_restart(
@@ -351,3 +374,21 @@ def test_jobs_command_lists_jobs_with_a_stop_button(tmp_path: Path, slack: Slack
     rows = [block for block in told["blocks"] if "#" in str(block)]
     assert ["#2" in str(rows[0]), "#1" in str(rows[1])] == [True, True]
     assert ["accessory" in row for row in rows] == [True, False]
+
+
+def test_job_is_reproduced_by_one_press_in_the_name_of_who_pressed(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    surface = open_surface(tmp_path)
+    surface.jobs.submit(evaluation(), dedupe_key="first", owner="U0BO")
+    offer = Action(id="reproduce", label="Reproduce job 1", value={"job_id": "1"})
+    surface.reply.say = lambda turn: answer_to(turn, skill="jobs", jobs=("1",), actions=(offer,))  # type: ignore[attr-defined]
+    with running_bot(surface, slack) as bot:
+        bot.ana.mention("reproduce job 1")
+        (answer,) = bot.posts()
+        bot.ana.press(answer, "shortlist_reproduce")
+        bot.ana.press(answer, "shortlist_reproduce")
+        bot.settle()
+
+    again, first = surface.jobs.list()
+    assert (again.owner, again.spec) == ("U0ANA", first.spec.model_copy(update={"fresh": True}))

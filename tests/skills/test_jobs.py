@@ -74,6 +74,75 @@ def test_a_row_that_somebody_broke_is_named_beside_the_others(ask: Ask, desk: De
     assert "Evaluation #3" in text
 
 
+def fail(desk: Desk, job_id: str) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(update(jobs_table).where(jobs_table.c.id == int(job_id)).values(state="failed"))
+
+
+@pytest.mark.parametrize(
+    ("words", "label", "command"),
+    [
+        ("retry job 1", "Run job 1 again", "`shortlist jobs retry 1`"),
+        ("重跑任务 1", "重跑任务 1", "`shortlist jobs retry 1`"),
+        ("please run job 1 again", "Run job 1 again", "`shortlist jobs retry 1`"),
+        ("reproduce job 1", "Reproduce job 1", "`shortlist jobs repeat 1 --set fresh=true`"),
+        ("复现任务 1", "复现任务 1", "`shortlist jobs repeat 1 --set fresh=true`"),
+    ],
+)
+def test_a_job_is_run_again_by_a_button_or_a_command_never_by_words(
+    ask: Ask, desk: Desk, words: str, label: str, command: str
+) -> None:
+    fail(desk, "1")
+
+    answer = ask(words)
+
+    [action] = answer.actions
+    assert (answer.skill, answer.jobs, action.label, action.value) == ("jobs", ("1",), label, {"job_id": "1"})
+    assert command in answer.text
+    assert len(desk.jobs.list()) == 3
+
+
+def test_a_job_that_has_not_ended_cannot_be_tried_again_but_stopped(ask: Ask) -> None:
+    answer = ask("retry job 2")
+
+    assert "has not ended yet" in answer.text
+    assert [(action.id, action.value) for action in answer.actions] == [("cancel", {"job_id": "2"})]
+
+
+def test_the_job_of_the_thread_is_meant_by_it(ask: Ask, desk: Desk) -> None:
+    fail(desk, "2")
+    ask("how is job 2 doing?")
+
+    assert [action.label for action in ask("retry it").actions] == ["Run job 2 again"]
+
+
+@pytest.mark.parametrize(
+    "words", ["should I cancel job 1?", "能不能取消任务 1？", "cancel job 1 and job 2", "stop my job"]
+)
+def test_stopping_that_is_only_wondered_at_or_not_clear_is_offered(ask: Ask, desk: Desk, words: str) -> None:
+    answer = ask(words)
+
+    assert {action.id for action in answer.actions} == {"cancel"}
+    assert {job.state for job in desk.jobs.list()} == {"queued"}
+
+
+def test_an_order_that_fits_no_job_of_the_person_is_answered_with_the_list(ask: Ask) -> None:
+    answer = ask("retry my job")
+
+    assert answer.text.startswith("No job of yours failed or was stopped.")
+    assert "Evaluation #3" in answer.text
+
+
+@pytest.mark.parametrize(
+    "words", ["don't cancel job 1", "不要取消任务 1", "任务 1 取消了吗？", "where did job 1 end?"]
+)
+def test_who_asks_about_a_stop_or_forbids_it_stops_nothing(ask: Ask, desk: Desk, words: str) -> None:
+    answer = ask(words)
+
+    assert (answer.jobs, answer.actions) == (("1",), ())
+    assert desk.jobs.status("1").state == "queued"
+
+
 def test_cancelling_twice_is_answered_both_times(ask: Ask) -> None:
     assert "stopped" in ask("cancel job 1", "a").text
     with pytest.raises(BadInput, match="Job 1 was cancelled"):

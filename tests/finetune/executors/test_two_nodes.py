@@ -10,6 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
+from finetune.executors.choice import device_of_jobs
+from finetune.health import examine
 from tests.finetune.executors.ray_nodes import SMALL, Crew
 
 pytestmark = pytest.mark.ray
@@ -85,3 +87,12 @@ def _line(process: Any) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+def test_the_cluster_is_examined_and_reckoned_with(crew: Crew) -> None:
+    checks = {check.name: check for check in examine(crew.engine, home=crew.shared, policy=crew.policy)}
+    device = device_of_jobs(crew.policy)
+
+    assert checks["RAY_ADDRESS"].state == "ok"
+    assert "2 nodes, 2 GPUs" in checks["RAY_ADDRESS"].message.en
+    assert (device.free_gib, device.is_gpu, device.is_here) == (crew.policy.ray_gpu_gib, True, False)
