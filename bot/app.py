@@ -24,7 +24,7 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
     return Desk(
         engine=engine,
         home=home,
-        catalogue=open_catalogue(home),
+        catalogue=open_catalogue(home, jobs_home=settings.policy.shared),
         knowledge=open_knowledge(settings),
         jobs=Jobs(
             engine, home=home, database_url=settings.store_url, datasets=datasets, policy=settings.policy

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.settings import read_language
 from index.bilingual import Bilingual, Language
+from index.disk import disk_trouble
 from index.errors import BadInput, ShortlistError
 from index.store import StoreAway
 from skills.conversation.language import language_of
@@ -79,7 +80,10 @@ def guarded(output: Output, text: str | None = None) -> Iterator[Output]:
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         sys.stdout = None  # nothing is left to be flushed at exit
         raise typer.Exit(0) from None
-    except Exception:
+    except Exception as error:
+        if (trouble := disk_trouble(error)) is not None:
+            _report(output, trouble.message)
+            raise typer.Exit(EXIT_FAILED) from None
         reference = uuid.uuid4().hex[:8]
         logger.exception("unexpected error", extra={"reference": reference})
         _report(output, _apology(reference))

@@ -12,6 +12,7 @@ from bot.access import NotAllowed
 from bot.render.slack import Message, section, text_message
 from bot.wording import say
 from index.bilingual import Language
+from index.disk import disk_trouble
 from index.errors import ShortlistError
 from index.store import StoreAway
 
@@ -28,8 +29,9 @@ def error_message(error: Exception, language: Language, *, heading: str | None =
 
 def error_sentence(error: Exception, language: Language) -> str:
     """The error's own sentence; for a bug, an apology with a reference to its traceback in the log."""
-    if isinstance(error, ShortlistError):
-        return error.to(language)
+    told = error if isinstance(error, ShortlistError) else disk_trouble(error)
+    if told is not None:
+        return told.to(language)
     if isinstance(error, OperationalError):
         logger.warning("store does not answer", exc_info=error)
         return StoreAway(error).to(language)

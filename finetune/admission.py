@@ -13,7 +13,7 @@ from pathlib import Path
 
 from finetune.architecture import Architecture, Kind, architecture_of, fact_of
 from finetune.device import Device
-from finetune.models import ModelLocation, resolve, smollm2_folder
+from finetune.models import ModelLocation, base_of_adapter, canonical_name, resolve, smollm2_folder
 from finetune.spec import Candidate, DatasetRef, DatasetTask
 from index.bilingual import Bilingual
 from index.catalogue.catalogue import Catalogue
@@ -82,14 +82,15 @@ def admission(
     if candidate.is_hosted:
         return Admission(candidate=candidate, device=device)
     location = resolve(candidate.model)
-    folder = _folder(location, models)
+    folder = files_of(location, models)
     architecture = architecture_of(location, folder, candidate.adapter)
     stored = str(architecture.stored) if architecture.stored else None
     known = Admission(candidate=candidate, device=device, kind=architecture.kind, stored=stored)
     refusal = (
         _wrong_kind(candidate, architecture, dataset)
+        or _wrong_base(candidate, location)
         or _wrong_labels(candidate, architecture, dataset.labels)
-        or _unreadable(candidate, architecture, device)
+        or unreadable(candidate, architecture, device)
     )
     if refusal is not None:
         return replace(known, refusal=refusal)
@@ -138,7 +139,8 @@ def _computes_in_32_bits(device: Device, quantization: Quantization) -> bool:
     return not device.is_gpu and quantization not in ("bf16", "fp16")
 
 
-def _folder(location: ModelLocation, models: Path) -> Path | None:
+def files_of(location: ModelLocation, models: Path) -> Path | None:
+    """The folder with a model's files, where it is on this machine and needs no converting; else None."""
     if location.kind == "embedded":
         converted = smollm2_folder(models)
         return converted if converted.is_dir() else None
@@ -177,6 +179,28 @@ def _wrong_kind(candidate: Candidate, architecture: Architecture, dataset: Datas
     )
 
 
+def _wrong_base(candidate: Candidate, location: ModelLocation) -> Bilingual | None:
+    """Why an adapter does not belong on this model: it would load, and answer worse than either."""
+    said = base_of_adapter(Path(candidate.adapter)) if candidate.adapter else None
+    if said is None or _is_same_model(said, location.id):
+        return None
+    return Bilingual(
+        en=f"The adapter {candidate.adapter} was trained on {said}, not on {candidate.model}. Name {said} as its model; if "
+        "the two are copies of each other, write the name you use into base_model_name_or_path of its "
+        "adapter_config.json.",
+        zh=f"适配器 {candidate.adapter} 是在 {said} 上训练的，而不是 {candidate.model}。请把模型改为 {said}；"
+        "若两者是同一模型的副本，请在其 adapter_config.json 的 base_model_name_or_path 中写上你使用的名称。",
+    )
+
+
+def _is_same_model(said: str, used: str) -> bool:
+    """Equal names; of folders, the last part: they may have been moved."""
+    if said == used or canonical_name(said) == canonical_name(used):
+        return True
+    is_folder = said.startswith(("/", ".", "~")) or Path(used).is_absolute()
+    return is_folder and Path(said).name == Path(used).name
+
+
 def _wrong_labels(
     candidate: Candidate, architecture: Architecture, wanted: Sequence[str]
 ) -> Bilingual | None:
@@ -202,7 +226,7 @@ def _wrong_labels(
     )
 
 
-def _unreadable(candidate: Candidate, architecture: Architecture, device: Device) -> Bilingual | None:
+def unreadable(candidate: Candidate, architecture: Architecture, device: Device) -> Bilingual | None:
     """Why a checkpoint that is stored in a format of its own cannot be loaded as asked."""
     stored, name = architecture.stored, candidate.model
     if stored is None:

@@ -85,6 +85,8 @@ class Found:
     """Which records the rows come from, counted from 1."""
     left_out: dict[Reason, list[int]]
     """Numbers of the records that cannot be used."""
+    repeated_ids: list[int]
+    """Numbers of the records whose id an earlier one has; where there are any, the ids are not used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,11 @@ def rows_of(name: str, records: Sequence[Record], columns: Columns, labels: Sequ
     `labels`: those there are, where the person names them.
     """
     ids = [_cell(record, columns.id) for record in records]
-    if len(set(ids)) < len(ids) or "" in ids:
+    first: dict[str, int] = {}
+    for number, row_id in enumerate(ids, start=1):
+        first.setdefault(row_id, number)
+    repeated = [n for n, row_id in enumerate(ids, start=1) if row_id and first[row_id] < n]
+    if repeated or "" in ids:
         ids = [str(number) for number in range(1, len(records) + 1)]
     first_index = _first_index(records, columns)
     rows = [_row(record, row_id, columns, first_index) for row_id, record in zip(ids, records, strict=True)]
@@ -175,7 +181,12 @@ def rows_of(name: str, records: Sequence[Record], columns: Columns, labels: Sequ
         commonest = max(left_out, key=lambda reason: len(left_out[reason]))
         raise _refusal(name, commonest, left_out[commonest], len(rows), columns)
     numbers = [number for number in range(1, len(rows) + 1) if number not in bad]
-    return Found(rows=[rows[number - 1] for number in numbers], numbers=numbers, left_out=left_out)
+    return Found(
+        rows=[rows[number - 1] for number in numbers],
+        numbers=numbers,
+        left_out=left_out,
+        repeated_ids=repeated,
+    )
 
 
 def _why_not(row: Row, columns: Columns, labels: Sequence[str], *, has_choices: bool) -> Reason | None:

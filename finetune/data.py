@@ -156,16 +156,18 @@ def _row(fields: dict[str, Any]) -> Row:
     return Row(**{**fields, **lists, "turns": turns})
 
 
-def split(rows: Sequence[Row], held_out_frac: float, seed: int) -> tuple[list[Row], list[Row]]:
+def split(
+    rows: Sequence[Row], held_out_frac: float, seed: int, *, has_classes: bool = True
+) -> tuple[list[Row], list[Row]]:
     """Return (train, held-out) rows, decided by a hash of each text alone.
 
     So a row stays on its side when rows are added, and texts that differ only in case, spaces or
-    punctuation go to the same side: the held-out rows were never seen in training. Every label is on both
-    sides, except that a label with a single text is in train only.
+    punctuation go to the same side: the held-out rows were never seen in training. Where labels are classes, every
+    label is on both sides, except that a label with a single text is in train only; answers in free words have no sides.
     """
     position = {row.id: _hash_frac(text_key(row.text), f"split {seed}") for row in rows}
     held_out_keys = {text_key(row.text) for row in rows if position[row.id] < held_out_frac}
-    for label in sorted({row.label for row in rows}):
+    for label in sorted({row.label for row in rows}) if has_classes else ():
         ordered = sorted((position[row.id], text_key(row.text)) for row in rows if row.label == label)
         keys = [key for _, key in ordered]
         held_out_keys.add(keys[0])
@@ -241,6 +243,7 @@ def _report(
         labels={label: counts[label] for label in labels},
         languages=_languages(rows),
         duplicates=duplicates,
+        repeated_ids=Rows(count=len(found.repeated_ids), first=tuple(found.repeated_ids[:_FIRST_ROWS])),
         texts_with_several_labels=len(several),
         contradictions=tuple(several[:_FIRST_ROWS]),
         left_out={

@@ -68,6 +68,8 @@ class DatasetReport(_Part):
     """As the data says; where it does not, by the script, `other` where that tells nothing; empty where none does."""
     duplicates: int = 0
     """Rows with the same text and answer as an earlier one, which were left out."""
+    repeated_ids: Rows | None = None
+    """Rows with the id of an earlier one: then rows are known by their numbers."""
     texts_with_several_labels: int = 0
     contradictions: tuple[tuple[int, ...], ...] = ()
     """Numbers of rows that have one text and different labels; the first few such texts."""
@@ -112,7 +114,7 @@ class DatasetReport(_Part):
     def _notes(self) -> Iterator[Bilingual]:
         for reason, rows in self.left_out.items():
             said = _REASONS[reason]
-            numbers = _joined([*map(str, rows.first[:_SHOWN]), *(["…"] if rows.count > _SHOWN else [])])
+            numbers = _numbers(rows)
             yield Bilingual(
                 f"left out {rows.count} {said.en} (row {numbers})",
                 f"{rows.count} 行{said.zh}，未使用（第 {numbers} 行）",
@@ -120,6 +122,12 @@ class DatasetReport(_Part):
         if self.duplicates:
             yield Bilingual(
                 f"{self.duplicates} repeated rows are kept once", f"{self.duplicates} 行重复，只保留一次"
+            )
+        if self.repeated_ids and self.repeated_ids.count:
+            count, numbers = self.repeated_ids.count, _numbers(self.repeated_ids)
+            yield Bilingual(
+                f"{count} rows have an id that an earlier one has (row {numbers}), so rows are known by their numbers",
+                f"{count} 行的 id 与前面的行重复（第 {numbers} 行），因此改用行号",
             )
         yield from self._label_notes()
         if self.encodings:
@@ -144,6 +152,11 @@ class DatasetReport(_Part):
                     f"labels that occur {once}: {shown}",
                     f"只出现一次的标签：{shown}" if count else f"从未出现的标签：{shown}",
                 )
+
+
+def _numbers(rows: Rows) -> str:
+    """The first few."""
+    return _joined([*map(str, rows.first[:_SHOWN]), *(["…"] if rows.count > _SHOWN else [])])
 
 
 def _joined(names: str | Sequence[str]) -> str:

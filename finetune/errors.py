@@ -6,7 +6,9 @@ BadInput
 ├── QueueFull                                              a person has enough jobs waiting
 ├── UnusableServer, NotForHosted, NotForOthers             a hosted model that cannot be asked like that
 ├── WrongJudge, NothingToCompare                           a judge where none can be, or none where one must be
-└── NothingToLearn                                         rows to tune on that have no right answer
+├── NothingToLearn, TooFewToTune, TooFewToSearch           rows that a fine-tune cannot learn from, or be proved by
+└── NoTokenizer, OnlyLabels, StoredOtherwise, Unloadable,  a base that cannot be tuned like that
+    LongerThanContext, TunedAlready
 
 JobFailed
 └── UnreadableJob                                          a row of the store that no job can be made of
@@ -149,6 +151,107 @@ class NothingToLearn(BadInput):
                 "Give rows with a text and its label or answer, or name another task.",
                 zh=f"{name} 被当作 {task} 数据，没有标准答案，而微调学习的是答案。"
                 "请提供带标签或答案的数据，或指定其他任务。",
+            )
+        )
+
+
+class TooFewToTune(BadInput):
+    """So few rows teach nothing, and prove nothing."""
+
+    def __init__(self, name: str, *, rows: int, least: int) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{name} has {rows} rows, and a fine-tune needs at least {least}: some to learn from, and some, never "
+                "learned from, that show whether it helped. Add rows (a few hundred are usual), or show the model some "
+                "of these as examples instead: `shortlist evaluate … --examples 8`.",
+                zh=f"{name} 有 {rows} 行，微调至少需要 {least} 行：一部分用于训练，另一部分从不参与训练、用来检验是否有效。"
+                "请补充数据（通常需要几百行），或改为给模型看几个示例：`shortlist evaluate … --examples 8`。",
+            )
+        )
+
+
+class TooFewToSearch(BadInput):
+    """Settings are chosen on rows that are neither learned from nor held out."""
+
+    def __init__(self, *, rows: int, least: int) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"A search needs validation rows, and {rows} rows to learn from are too few to keep some aside "
+                f"({least} are needed). Add rows, or leave out the search.",
+                zh=f"搜索需要验证行，而可供学习的只有 {rows} 行，不足以留出一部分（至少需要 {least} 行）。"
+                "请增加数据，或不做搜索。",
+            )
+        )
+
+
+class NoTokenizer(BadInput):
+    """The folder of a model lacks what turns text into tokens."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{model} has no tokenizer: I look for tokenizer.json, or the vocabulary of an older one, beside its "
+                "weights. Copy it from the model that it was made from, as tokenizer.save_pretrained(...) does.",
+                zh=f"{model} 缺少分词器：权重旁应有 tokenizer.json 或旧式词表。"
+                "请从它的来源模型复制，例如用 tokenizer.save_pretrained(...)。",
+            )
+        )
+
+
+class OnlyLabels(BadInput):
+    """An encoder was asked to learn to write."""
+
+    def __init__(self, model: str, task: str) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{model} is an encoder: it can learn labels, not {task}. "
+                "Choose a model that writes, or data with a label column.",
+                zh=f"{model} 是编码器，只能学习标签，不能用于 {task}。请选择能生成文本的模型，或带标签列的数据。",
+            )
+        )
+
+
+class StoredOtherwise(BadInput):
+    """QLoRA quantizes the weights as published, and these are quantized already."""
+
+    def __init__(self, model: str, stored: str) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{model} is stored as {stored} already, so it cannot be loaded in nf4 for qlora. "
+                "Name its unquantized original, or use the method lora.",
+                zh=f"{model} 本身已是 {stored} 格式，不能再以 nf4 加载做 qlora。请使用未量化的原始模型，或改用 lora。",
+            )
+        )
+
+
+class Unloadable(BadInput):
+    """A checkpoint is stored in a format that is not read here."""
+
+
+class TunedAlready(BadInput):
+    """The base is a tuned model itself."""
+
+    def __init__(self, name: str, base: str) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{name} is an adapter on {base}, and adapters are not stacked. Tune {base} on all your data, or tune it "
+                "with `--export merged` and name the merged folder here.",
+                zh=f"{name} 是 {base} 上的适配器，适配器不能叠加。请用全部数据微调 {base}，"
+                "或先用 `--export merged` 导出合并模型，再在此填写该文件夹。",
+            )
+        )
+
+
+class LongerThanContext(BadInput):
+    """Rows were allowed to be longer than the model can read."""
+
+    def __init__(self, model: str, *, max_tokens: int, context_tokens: int) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"max_tokens is {max_tokens} and {model} takes at most {context_tokens}. Lower max_tokens, or leave it "
+                "out: rows that are longer are then left out and counted.",
+                zh=f"max_tokens 为 {max_tokens}，而 {model} 最多支持 {context_tokens}。"
+                "请调低或去掉 max_tokens：更长的行会被排除并计数。",
             )
         )
 

@@ -15,21 +15,25 @@ from typing import Any
 from sqlalchemy import Engine
 
 from finetune import data, estimate, models
-from finetune.admission import Admission, admission
+from finetune.admission import Admission, admission, files_of
 from finetune.dataset_errors import NoSuchFile
-from finetune.errors import NotForHosted, NothingToLearn, UnreadableJob
+from finetune.errors import NotForHosted, NothingToLearn, TunedAlready, UnreadableJob
 from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
 from finetune.outlook import Outlooks
 from finetune.policy import ORDINARY as ORDINARY_POLICY
 from finetune.policy import Policy
+from finetune.preview_process import preview_of
 from finetune.queue import Queue
 from finetune.refusals import ended_already, no_priority, nothing_to_retry, waits_no_more
 from finetune.repeats import changed
-from finetune.spec import DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
+from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.state import ORDINARY, PRIORITIES, DeviceUse, Job, JobEvent, JobState, Outlook, Spent, Terms
+from finetune.tuning_admission import require_tunable
+from finetune.tuning_preview import TuningPreview
 from finetune.worker_process import COMMAND, WorkerProcess
 from index.bilingual import Bilingual
+from index.catalogue.tuned import TunedModel, adapter_of, find_tuned, read_tuned
 from index.errors import BadInput
 
 _LOOK_S = 0.2
@@ -108,15 +112,24 @@ class Jobs:
         return data.describe(dataset, home=self._files).lines()
 
     def resolve_model(self, name: str) -> models.ModelLocation:
-        """Find the model that a name means; UnknownModel when nothing fits."""
-        return models.resolve(name)
+        """Find the model that a name means; UnknownModel when nothing fits. A tuned one is found as its base."""
+        tuned = find_tuned(read_tuned(self._files), name)
+        return models.resolve(tuned.based_on if tuned else name)
 
     def estimate(self, spec: EvaluationSpec) -> builtins.list[Admission]:
         """What each candidate would need where jobs run, or why it would be refused; nothing is loaded."""
         device, folder = device_of_jobs(self._policy), models.models_folder(self._files)
         rows = data.load(spec.dataset.sha256, home=self._files)
         texts = ["\n".join((spec.instruction or "", row.text, *row.choices)) for row in rows]
-        return [admission(one, spec.dataset, texts, device, models=folder) for one in spec.candidates]
+        candidates = [_loaded(one, read_tuned(self._files), self._files) for one in spec.candidates]
+        return [admission(one, spec.dataset, texts, device, models=folder) for one in candidates]
+
+    def preview(self, spec: TuningSpec) -> TuningPreview:
+        """What a fine-tune would learn, choose and take on this machine; nothing is queued, no weight is loaded.
+
+        BadInput for one that cannot end well. Takes some seconds: a child process loads the tokenizer.
+        """
+        return preview_of(_tunable(spec, self._files), home=self._files)
 
     def submit(
         self,
@@ -136,9 +149,7 @@ class Jobs:
             _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
             if self._datasets is not None:
                 _refuse_servers(spec)
-        elif spec.dataset.task in ("chat", "language-modelling"):
-            raise NothingToLearn(spec.dataset.name, spec.dataset.task)
-        known = _with_known_models(spec)
+        known = _with_known_models(spec, self._files)
         return self._queue.insert_or_get(
             known,
             dedupe_key=dedupe_key,
@@ -326,12 +337,36 @@ def _refuse_servers(spec: EvaluationSpec) -> None:
             )
 
 
-def _with_known_models(spec: EvaluationSpec | TuningSpec) -> EvaluationSpec | TuningSpec:
-    """Every model looked up, and under the one name that measurements are kept by: `smollm2` is an alias."""
+def _tunable(spec: TuningSpec, home: Path) -> TuningSpec:
+    """The spec with its base looked up, and refused where it can never end well."""
+    if spec.dataset.task in ("chat", "language-modelling"):
+        raise NothingToLearn(spec.dataset.name, spec.dataset.task)
+    if tuned := find_tuned(read_tuned(home), spec.base_model):
+        raise TunedAlready(tuned.id, tuned.based_on)
+    location = models.resolve(spec.base_model)
+    if location.kind == "hosted":
+        raise NotForHosted(spec.base_model, _NOT_TUNED)
+    require_tunable(spec, location, files_of(location, models.models_folder(home)))
+    return spec.model_copy(update={"base_model": location.id})
+
+
+def _with_known_models(spec: EvaluationSpec | TuningSpec, home: Path) -> EvaluationSpec | TuningSpec:
+    """Every model looked up, and under the one name that measurements are kept by: `smollm2` is an alias.
+
+    A tuned model is the adapter on top of its base.
+    """
     if isinstance(spec, TuningSpec):
-        location = models.resolve(spec.base_model)
-        if location.kind == "hosted":
-            raise NotForHosted(spec.base_model, _NOT_TUNED)
-        return spec.model_copy(update={"base_model": location.id})
-    found = (c.model_copy(update={"model": models.resolve(c.model).id}) for c in spec.candidates)
+        return _tunable(spec, home)
+    own = read_tuned(home)
+    loaded = (_loaded(candidate, own, home) for candidate in spec.candidates)
+    found = (c.model_copy(update={"model": models.resolve(c.model).id}) for c in loaded)
     return spec.model_copy(update={"candidates": tuple(found)})
+
+
+def _loaded(candidate: Candidate, own: Sequence[TunedModel], home: Path) -> Candidate:
+    """A tuned model as what is loaded: its base, as in training unless told otherwise, and the adapter."""
+    tuned = find_tuned(own, candidate.model) if candidate.adapter is None else None
+    if tuned is None:
+        return candidate
+    quantization = tuned.quantization if candidate.quantization == "none" else candidate.quantization
+    return Candidate(model=tuned.based_on, quantization=quantization, adapter=str(adapter_of(home, tuned)))

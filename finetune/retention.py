@@ -28,6 +28,7 @@ KEPT = frozenset(
         "candidates.csv",
         "loss_curve.png",
         "adapter",
+        "tuned.json",
         "merged",
         "items.jsonl",
         "verdicts.jsonl",

@@ -25,10 +25,11 @@ from finetune.errors import UnreadableJob
 from finetune.executors.base import Ended, Executor, Handle
 from finetune.folder import JobFolder, read_event
 from finetune.leases import Leases
-from finetune.publish import publish
+from finetune.publish import publish, publish_model
 from finetune.queue import NotOurs, Queue
 from finetune.state import ACTIVE, TERMINAL, Job, JobState
 from index.bilingual import Bilingual
+from index.disk import DiskFull, disk_trouble
 from index.errors import JobFailed, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ _PLACE_AWAY_S = 2.0
 _COUNT_S = 10.0
 """So often running time is written down: more than this is never lost."""
 _FULL_BYTES = 2**22
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class WorkerStopping(BaseException):
@@ -114,10 +114,13 @@ class Supervisor:
                 logger.warning("store does not answer", extra={"job_id": job_id}, exc_info=True)
                 self._pause(_STORE_AWAY_S)
             except Exception as error:
-                if isinstance(error, OSError) and error.errno in _FULL:
+                trouble = disk_trouble(error)
+                if isinstance(trouble, DiskFull):
                     logger.warning("disk is full", extra={"job_id": job_id})
                     self._pause(_STORE_AWAY_S)
                     continue
+                if trouble is not None and self._fail_before_start(job_id, trouble):
+                    return None
                 if reference is not None:
                     raise
                 reference = uuid.uuid4().hex[:8]
@@ -180,8 +183,15 @@ class Supervisor:
             self._queue.move(job_id, job.state, "failed", reason)
         elif (ended.was_cut_off or self._disk_is_full(ended, folder)) and job.attempts < MAX_ATTEMPTS:
             self._launch(job, _next_attempt(ended, job.attempts + 1))
+        elif self._disk_is_full(ended, folder):
+            self._queue.move(job_id, job.state, "failed", DiskFull(repr(str(folder.path))).message)
         else:
             self._queue.move(job_id, job.state, "failed", _reason(job, ended, folder.log_tail(1)))
+
+    def _fail_before_start(self, job_id: str, trouble: JobFailed) -> bool:
+        """End a job whose folder cannot even be made; False for one that has begun, which may go on."""
+        job = self._queue.job(job_id)
+        return job.state == "queued" and self._queue.move(job_id, "queued", "failed", trouble.message)
 
     def _disk_is_full(self, ended: Ended, folder: JobFolder) -> bool:
         """True when the recipe ended because it could not write: it goes on once it can."""
@@ -196,7 +206,9 @@ class Supervisor:
             self._queue.move(job.id, "starting", "running")
             return
         try:
-            published = publish(self._engine, job, folder.result())
+            result = folder.result()
+            published = publish(self._engine, job, result)
+            publish_model(folder.path, job, result)
         except JobFailed as error:
             self._queue.move(job.id, job.state, "failed", error.message)
             return

@@ -22,6 +22,7 @@ from finetune.dataset_errors import (
     BrokenFile,
     BrokenJson,
     BrokenTable,
+    CannotBeRead,
     NoRows,
     NoSuchFile,
     NotAList,
@@ -84,12 +85,15 @@ def kind_of(path: Path) -> str:
 
 def read_bytes(path: Path) -> bytes:
     """All bytes of the file, unless they are too many."""
-    if not path.is_file():
-        raise NoSuchFile(path)
-    size_bytes = path.stat().st_size
-    if size_bytes > MAX_BYTES:
-        raise TooLarge(path.name, size_bytes=size_bytes, limit_bytes=MAX_BYTES)
-    return path.read_bytes()
+    try:
+        if not path.is_file():
+            raise NoSuchFile(path)
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_BYTES:
+            raise TooLarge(path.name, size_bytes=size_bytes, limit_bytes=MAX_BYTES)
+        return path.read_bytes()
+    except OSError as error:
+        raise CannotBeRead(path, error.strerror or type(error).__name__) from error
 
 
 def plain(value: Any) -> str:

@@ -8,6 +8,7 @@ ShortlistError
 │   ├── BadSetting      an environment variable is missing or wrong          (bot.settings, index.store)
 │   └── UnknownJob      no job with this number
 └── JobFailed           a job ended without a result: exit code 1
+    ├── DiskFull, DiskShort, NotWritable   what a disk refuses                (index.disk)
     └── Unavailable     something outside does not answer (Slack, the model hub, the store)
 """
 

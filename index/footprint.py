@@ -109,6 +109,8 @@ class TuningPlan:
     """Per token and word of the vocabulary. 14: logits with 32-bit copies and gradient; about 7 where all is 16-bit."""
     state_bytes: float = 16
     """Per adapter parameter: the parameter, its gradient, and Adam's two moments in 32 bits."""
+    computes_in_32_bits: bool = False
+    """As a CPU does: weights that are not quantized, and activations, take twice as much."""
     engine_gib: float = 0.5
     """What the framework keeps: buckets, workspaces, and the CUDA context where a measurement counts it."""
 
@@ -166,6 +168,9 @@ def tuning_by(model: ModelFact, plan: TuningPlan) -> Footprint | None:
     if model.params_b is None:
         return None
     weight_format = FORMATS[plan.weight_format or ("nf4" if plan.method == "qlora" else "bf16")]
+    if plan.computes_in_32_bits:
+        bits = 32 if weight_format.bits == 16 else weight_format.bits
+        weight_format = replace(weight_format, bits=bits, kept_bits=32)
     weights = _weights(model, weight_format)
     shape = _layer_shape(model)
     trained = model.params_b * 1e9 if plan.method == "full" else _adapter_params(model, shape, plan)
@@ -173,7 +178,7 @@ def tuning_by(model: ModelFact, plan: TuningPlan) -> Footprint | None:
     return _footprint(
         model,
         weights=weights.bytes,
-        activations=_tuning_activations(model, shape, plan),
+        activations=_tuning_activations(model, shape, plan) * (2 if plan.computes_in_32_bits else 1),
         adapters=0.0 if is_full else 4 * trained,
         optimizer=(16 if is_full else plan.state_bytes - 4) * trained,
         overhead=plan.engine_gib * GIB + _working_copy(model, weight_format),

@@ -54,7 +54,11 @@ class Desk:
         """All that was measured here, or all of one model; newest first."""
         return measurements.find(self.engine, model_id=model_id)
 
-    @cached_property
+    @property
     def names(self) -> ModelNames:
-        """The model names that people may say."""
+        """The model names that people may say, those of the team's tuned models as of now among them."""
+        return self._published_names.knowing(model.id for model in self.catalogue.tuned)
+
+    @cached_property
+    def _published_names(self) -> ModelNames:
         return ModelNames.from_ids(self.catalogue.models)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import get_args
 
-from finetune.spec import Candidate, DatasetTask, EvaluationSpec, TuningSpec
+from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.state import Job
 from index.bilingual import Bilingual
 from index.errors import BadInput
@@ -16,6 +16,7 @@ from skills.desk import Desk
 from skills.recommend import refuse_unknown
 from skills.report import started_line
 from skills.skill import Skill
+from skills.tuned import TunedInThread, not_there_yet, tuned_in_thread
 
 MOST_EXAMPLES = 32
 
@@ -31,10 +32,13 @@ WHICH_MODEL = Bilingual(
 
 def run(request: Request, desk: Desk) -> Answer:
     """Queue the evaluation, or ask for the one thing that is missing."""
-    models = named_models(request, desk)
+    pointed = tuned_in_thread(request, desk)
+    if pointed is not None and desk.catalogue.find_tuned(pointed.models[0]) is None:
+        return ask(request, not_there_yet(pointed.job))
+    models = pointed.models if pointed else named_models(request, desk)
     if not models:
         return ask(request, WHICH_MODEL)
-    if request.dataset is None:
+    if request.dataset is None and pointed is None:
         return ask(request, WHICH_DATA)
     quantizations = request.quantizations or ("none",)
     wish = request.evaluation
@@ -42,7 +46,7 @@ def run(request: Request, desk: Desk) -> Answer:
         raise _too_many_examples(wish.examples)
     spec = EvaluationSpec(
         candidates=tuple(Candidate(model=model, quantization=q) for model in models for q in quantizations),
-        dataset=desk.jobs.register_dataset(request.dataset, task=_task(wish.data_task)),
+        dataset=_dataset(request, pointed, desk),
         limit=request.rows,
         metric=wish.metric,
         full=bool(wish.full),
@@ -50,6 +54,14 @@ def run(request: Request, desk: Desk) -> Answer:
         instruction=wish.instruction,
     )
     return started(request, submit(spec, request, desk), desk)
+
+
+def _dataset(request: Request, pointed: TunedInThread | None, desk: Desk) -> DatasetRef:
+    """The data that was named; after a fine-tune without a word about data, what it was tuned on: rows that the adapter
+    has learned are left out by the evaluation itself."""
+    if request.dataset is None and pointed is not None:
+        return pointed.dataset
+    return desk.jobs.register_dataset(request.dataset or "", task=_task(request.evaluation.data_task))
 
 
 def _task(name: str | None) -> DatasetTask | None:

@@ -16,7 +16,7 @@ from skills.conversation.answer import (
     Loss,
     Recommendation,
 )
-from skills.conversation.request import Request
+from skills.conversation.request import Request, Requirements
 from skills.desk import Desk
 from skills.evidence import citations_for, evidence_lines
 from skills.ranking.rank import FINALISTS, Ranked
@@ -42,12 +42,22 @@ def refuse_unknown(request: Request, desk: Desk) -> None:
 def shortlist_for(request: Request, desk: Desk) -> Shortlist:
     """Build the shortlist from what the desk knows and has measured."""
     return build(
-        request.requirements,
+        _with_bases(request.requirements, desk),
         catalogue=desk.catalogue,
         abilities=desk.abilities,
         measurements=desk.measurements(request.requirements.task, request.dataset),
         rejected=request.rejected,
     )
+
+
+def _with_bases(requirements: Requirements, desk: Desk) -> Requirements:
+    """A tuned model that was named is weighed as a way of running its base, by what was measured here."""
+    named = requirements.candidates or ()
+    tuned = {name: found.based_on for name in named if (found := desk.catalogue.find_tuned(name))}
+    if not tuned:
+        return requirements
+    bases = tuple(dict.fromkeys(tuned.get(name, name) for name in named))
+    return requirements.model_copy(update={"candidates": bases})
 
 
 def shortlist_answer(request: Request, shortlist: Shortlist, desk: Desk) -> Answer:

@@ -24,6 +24,7 @@ STATE_NAMES = {
 
 _STAGE_NAMES = {
     "loading": Bilingual("loading the model", "加载模型"),
+    "dry run": Bilingual("dry run", "试运行"),
     "before": Bilingual("scoring the base", "评测基础模型"),
     "training": Bilingual("training", "训练"),
     "after": Bilingual("scoring the tuned model", "评测微调后的模型"),

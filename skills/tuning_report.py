@@ -7,6 +7,7 @@ from typing import Any
 
 from finetune.spec import TuningSpec
 from index.bilingual import Bilingual, Language
+from index.catalogue.tuned import name_of
 from skills.wording import short_name
 
 _FEW_ROWS_OF_A_LABEL = 20
@@ -20,7 +21,7 @@ def tuning_markdown(spec: TuningSpec, result: Mapping[str, Any], language: Langu
         _forgotten(result),
         _advice(result),
         _personal(result),
-        _adapter(result),
+        _adapter(spec, result),
     )
     return "\n\n".join(part.to(language) for part in parts if part is not None)
 
@@ -134,11 +135,17 @@ def _personal(result: Mapping[str, Any]) -> Bilingual | None:
     )
 
 
-def _adapter(result: Mapping[str, Any]) -> Bilingual:
-    merged = f" `{result['merged']}`" if result.get("merged") else ""
+def _adapter(spec: TuningSpec, result: Mapping[str, Any]) -> Bilingual:
+    name = name_of(str(result.get("base_model") or spec.base_model), spec.dataset.name, str(result["job_id"]))
+    data, job, merged = result["dataset"]["name"], result["job_id"], result.get("merged")
+    also = (
+        Bilingual(f", merged in `{merged}`", f"，合并后的模型在 `{merged}`") if merged else Bilingual("", "")
+    )
     return Bilingual(
-        f"The adapter is in `{result['adapter']}`{f', merged in{merged}' if merged else ''}. Measured here on "
-        f"{result['dataset']['name']} (job {result['job_id']}); the next recommendation uses it.",
-        f"适配器在 `{result['adapter']}`{f'，合并后的模型在{merged}' if merged else ''}。以上为在 "
-        f"{result['dataset']['name']} 上的本地实测（任务 {result['job_id']}），下次推荐会用到。",
+        f"The adapter is in `{result['adapter']}`{also.en}. Measured here on {data} (job {job}); the next recommendation "
+        f"uses it. It is in the catalogue as `{name}`: “evaluate it against the others”, or "
+        f"`shortlist evaluate --model {name} --model … --dataset …`.",
+        f"适配器在 `{result['adapter']}`{also.zh}。以上为在 {data} 上的本地实测（任务 {job}），下次推荐会用到。"
+        f"它在目录中名为 `{name}`：可以说“评测它，和其他的比一比”，或运行 "
+        f"`shortlist evaluate --model {name} --model … --dataset …`。",
     )

@@ -12,9 +12,10 @@ import typer
 from bot.app import configure_logging
 from bot.console import Output, guarded
 from bot.settings import read_settings
-from index.bilingual import Bilingual
+from index.bilingual import Bilingual, Language
 from index.catalogue import Catalogue
 from index.catalogue.home import open_catalogue
+from index.catalogue.tuned import TunedModel, adapter_of
 from index.errors import Unavailable
 from index.prices import TokenPrice, gpus, hosted_price
 from index.records import Evidence, ModelFact
@@ -36,8 +37,10 @@ def list_models(
 ) -> None:
     """List models, and say how old the data is."""
     with guarded(Output(json=json)) as output:
-        catalogue = open_catalogue(_home())
-        models = [m for m in catalogue.models.values() if contains.casefold() in m.id.casefold()]
+        catalogue = _catalogue()
+        own = [model.fact(catalogue.models.get(model.based_on)) for model in catalogue.tuned]
+        every = [*own, *catalogue.models.values()]
+        models = [m for m in every if contains.casefold() in m.id.casefold()]
         rows = [f"{m.id}\t{_size(m)}\t{m.licence or '?'}\t{m.release_date or '?'}" for m in models]
         age_days = catalogue.age_days(datetime.now(UTC).date())
         output.note(_age(catalogue, age_days))
@@ -59,17 +62,22 @@ def list_models(
 def show(model: str, json: Json = False) -> None:
     """Show one model: its facts, its price, its published figures and their sources."""
     with guarded(Output(json=json)) as output:
-        catalogue = open_catalogue(_home())
+        catalogue = _catalogue()
         fact = catalogue.require(model)
+        tuned = catalogue.find_tuned(model)
         price = hosted_price(fact.id)
         evidence = [_figure(item) for item in catalogue.evidence_of(fact.id)]
         facts = {key: value for key, value in _as_json(fact).items() if key not in {"id", "sources"}}
         lines = [f"**{fact.id}**", *(f"- {key}: {value}" for key, value in facts.items())]
+        if tuned is not None:
+            lines += _tuned_lines(tuned, catalogue, output.language)
         lines += [f"- price: {_price_line(price)}"] if price else []
         lines += [
             f"- {e['benchmark']}: {e['score']} ({e['kind']}, {e['date']}) {e['source']}" for e in evidence
         ]
         value = {**_as_json(fact), "price": asdict(price) if price else None, "evidence": evidence}
+        if tuned is not None:
+            value |= {"tuned": {**tuned.model_dump(mode="json"), "adapter": str(_adapter(tuned, catalogue))}}
         output.emit(value, "\n".join(lines))
 
 
@@ -119,6 +127,44 @@ def import_file(
             "kept_in": str(done.kept_in) if done.kept_in else None,
         }
         output.emit(value, "\n".join(lines))
+
+
+def _tuned_lines(tuned: TunedModel, catalogue: Catalogue, language: Language) -> list[str]:
+    """What a tuned model is made of, what its licence implies, and what was measured."""
+    verdict = {
+        "better": Bilingual("better than its base", "优于基座"),
+        "worse": Bilingual("worse than its base", "不如基座"),
+        "no clear difference": Bilingual("not clearly different from its base", "与基座没有明显差别"),
+    }[tuned.verdict]
+    figures = ", ".join(
+        f"{m.metric} {'–' if m.before is None else f'{m.before:.3f}'} → {m.after:.3f} (n = {m.n_items})"
+        for m in tuned.measured
+    )
+    said = [
+        Bilingual(
+            f"base: {tuned.based_on} ({tuned.quantization})",
+            f"基座：{tuned.based_on}（{tuned.quantization}）",
+        ),
+        Bilingual(f"adapter: {_adapter(tuned, catalogue)}", f"适配器：{_adapter(tuned, catalogue)}"),
+        tuned.implies(catalogue.models.get(tuned.based_on)),
+        Bilingual(
+            f"measured here on held-out rows of {tuned.dataset} (job {tuned.job_id}): {verdict.en}; {figures}",
+            f"在 {tuned.dataset} 的留出行上实测（任务 {tuned.job_id}）：{verdict.zh}；{figures}",
+        ),
+        Bilingual(
+            f"compare it: `shortlist evaluate --model {tuned.id} --model {tuned.based_on} --dataset …`",
+            f"与其他模型比较：`shortlist evaluate --model {tuned.id} --model {tuned.based_on} --dataset …`",
+        ),
+    ]
+    return [f"- {line.to(language)}" for line in said]
+
+
+def _adapter(tuned: TunedModel, catalogue: Catalogue) -> Path:
+    return adapter_of(catalogue.jobs_home or _home(), tuned)
+
+
+def _catalogue() -> Catalogue:
+    return open_catalogue(_home(), jobs_home=read_settings().policy.shared)
 
 
 def _home() -> Path:

@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 
 from bot.console import Output, guarded
-from bot.spec_file import known_task, read_spec
+from bot.spec_file import bad_option, known_task, read_spec
 from bot.subcommands.jobs import Gpus, MaxHours, as_json, finish, followed_by, terms_of
 from finetune.jobs import Jobs
 from finetune.spec import NAMED_OPTIONS, Candidate, DatasetRef, DatasetTask, EvaluationSpec
@@ -39,7 +39,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     ] = None,
     metric: Annotated[str | None, typer.Option(help="The metric that decides.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use that many rows.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the rows.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Chooses the rows.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Every candidate answers every row.")] = False,
     alpha: Annotated[
         float | None, typer.Option(help="Chance of dropping the best; 0.05 unless given.", min=0.001, max=0.5)
@@ -56,7 +56,9 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         str | None, typer.Option(help="PROVIDER:NAME[@URL] that compares answers, for --task chat.")
     ] = None,
     instruction: Annotated[str | None, typer.Option(help="What the model is told first.")] = None,
-    examples: Annotated[int, typer.Option(help="Rows shown with their answers first.", min=0, max=32)] = 0,
+    examples: Annotated[
+        int | None, typer.Option(help="Rows shown with their answers first.", min=0, max=32)
+    ] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Longest answer.", min=1)] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew what was answered before.")] = False,
     gpus: Gpus = None,
@@ -164,7 +166,7 @@ def spec_from(options: dict[str, Any], jobs: Jobs) -> EvaluationSpec:
     try:
         return EvaluationSpec(candidates=candidates, dataset=dataset, **chosen)
     except ValidationError as error:
-        raise _bad_option(error) from None
+        raise bad_option(error) from None
 
 
 def _listed(value: Any) -> list[Any]:
@@ -179,15 +181,4 @@ def _candidate(value: Any) -> Candidate:
     try:
         return Candidate.model_validate(value)
     except ValidationError as error:
-        raise _bad_option(error, "models.") from None
-
-
-def _bad_option(error: ValidationError, prefix: str = "") -> BadInput:
-    first = error.errors()[0]
-    name = prefix + ".".join(map(str, first["loc"]))
-    return BadInput(
-        Bilingual(
-            f"{name} cannot be {first['input']!r}: {first['msg']}.",
-            f"{name} 不能为 {first['input']!r}：{first['msg']}。",
-        )
-    )
+        raise bad_option(error, prefix="models.") from None

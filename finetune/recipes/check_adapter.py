@@ -33,7 +33,7 @@ _CONVERTER = "convert_hf_to_gguf.py"
 
 def check_adapter(job: JobDir) -> None:
     """Compare, merge, compare, export."""
-    plan = plan_tuning(job, prepare_libraries(job.context), is_again=True)
+    plan = plan_tuning(job, prepare_libraries(job.context))
     trained = load_file(job.path / "check" / "trained.safetensors")["logits"]
     base = load_base(plan)
     if plan.quantization != "none":  # merging into 4 bits would round the adapter away

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 from finetune.atomic import write_text
 from finetune.state import EventKind
 from index.bilingual import Bilingual
+from index.disk import DiskFull, disk_trouble
 from index.errors import ShortlistError
 
 _SECONDS_BETWEEN_PROGRESS_EVENTS = 1.0
@@ -96,8 +97,13 @@ def run(recipe: Callable[[JobDir], None]) -> NoReturn:
     try:
         recipe(job)
     except ShortlistError as error:
-        write_json(job.path / "error.json", {"en": error.message.en, "zh": error.message.zh})
-        sys.exit(1)
+        _state_reason(job, error)
+    except OSError as error:
+        trouble = disk_trouble(error)
+        if trouble is None or isinstance(trouble, DiskFull):
+            raise  # a full disk is the worker's to wait for
+        logging.getLogger(__name__).exception("not writable")
+        _state_reason(job, trouble)
     sys.exit(0)
 
 
@@ -114,6 +120,11 @@ def start_child(
 def _serve_as_child(target: Callable[..., None], *arguments: Any) -> None:
     _end.release()  # a fork inherits what its parent held back
     target(*arguments)
+
+
+def _state_reason(job: JobDir, error: ShortlistError) -> NoReturn:
+    write_json(job.path / "error.json", {"en": error.message.en, "zh": error.message.zh})
+    sys.exit(1)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -117,7 +117,7 @@ class CausalLearner(_Prompted):
     def prepare(self, model: Any, examples: Sequence[Example]) -> None:
         """Find what all prompts begin with, where gradients can flow through a cache of it."""
         can_share = shares_prefix_in_training(model) and not getattr(
-            model, "is_gradient_checkpointing", False
+            model, "is_activation_checkpointing", False
         )
         self._prefix = shared_prefix([example.prompt for example in examples]) if can_share else []
 

@@ -19,6 +19,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from finetune.comparison import Comparison, conclude, measure_of
+from finetune.errors import LongerThanContext
 from finetune.metrics.likelihood import TextLikelihood
 from finetune.recipes.adapter import checked, keep_probes, save_adapter
 from finetune.recipes.answers import Answer, answer_rows, by_category, figures
@@ -26,18 +27,25 @@ from finetune.recipes.askers import scoring_rule
 from finetune.recipes.asking import LocalAsker
 from finetune.recipes.check_adapter import load_base
 from finetune.recipes.checkpoint import Progress
+from finetune.recipes.dry_run import rehearse
 from finetune.recipes.general import compared, general_rows, read_general
 from finetune.recipes.guessing import CommonestLabel
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
 from finetune.recipes.loading import environment, load_tokenizer, max_tokens, prepare_libraries, revision_of
 from finetune.recipes.memory import MemoryMeter
 from finetune.recipes.model_card import draw_loss_curve, write_model_card
+from finetune.recipes.preview import tell
 from finetune.recipes.search import searched
-from finetune.recipes.training import MAX_GRADIENT_NORM, WARM_UP_FRAC, Trainer, compute_activations_again
+from finetune.recipes.training import (
+    MAX_GRADIENT_NORM,
+    WARM_UP_FRAC,
+    Trainer,
+    compute_activations_again,
+    no_room,
+)
 from finetune.recipes.tuning_plan import TuningPlan, learning_rate_for, plan_tuning
-from finetune.spec import METRIC_NAMES, TuningSpec, fingerprint
+from finetune.spec import METRIC_NAMES, fingerprint
 from index.bilingual import Bilingual
-from index.errors import BadInput, JobFailed
 
 DELTA = 0.05
 """As in an evaluation: a difference in accuracy that is surely smaller is none."""
@@ -47,9 +55,11 @@ _LOSS_EVENTS_AT_MOST = 200
 def tune(job: JobDir) -> None:
     """Score, train, score again, check what was saved, and leave the result."""
     plan = plan_tuning(job, prepare_libraries(job.context))
+    tell(job, plan)
     model = _load_base(job, plan)
     rate = plan.spec.learning_rate or learning_rate_for(model.num_parameters(), plan.architecture.kind)
     plan = replace(plan, learning_rate=rate)
+    _dry_run(job, plan, model)
     meter = MemoryMeter(model, plan.device)
     about = {"revision": revision_of(plan.location, model), "peak_memory_gib": meter.meaning}
     before = _score(job, plan, model, "before", done=0)
@@ -96,8 +106,21 @@ def _load_base(job: JobDir, plan: TuningPlan) -> Any:
     job.progress(0, plan.work, "loading")
     model = load_base(plan)
     if plan.spec.max_tokens and plan.spec.max_tokens > max_tokens(model):
-        raise _longer_than_context(plan.spec, max_tokens(model))
+        limit = round(max_tokens(model))
+        raise LongerThanContext(plan.spec.base_model, max_tokens=plan.spec.max_tokens, context_tokens=limit)
     return model
+
+
+def _dry_run(job: JobDir, plan: TuningPlan, model: Any) -> None:
+    """Try a step and an evaluation before the run; a run that goes on has been through both."""
+    if (job.path / "items.jsonl").exists():
+        return
+    job.progress(0, plan.work, "dry run")
+    tuned = _add_adapter(model, plan)
+    try:
+        rehearse(job, plan, tuned)
+    finally:
+        tuned.unload()
 
 
 def _score(job: JobDir, plan: TuningPlan, model: Any, name: str, *, done: int) -> list[Answer]:
@@ -116,7 +139,7 @@ def _score(job: JobDir, plan: TuningPlan, model: Any, name: str, *, done: int) -
         lambda rows: job.progress(done + rows, plan.work, name),
     )
     if asker.no_room:  # before and after are compared row by row
-        raise _no_room(plan.spec)
+        raise no_room(plan, Bilingual("The answer", "回答"))
     return answers
 
 
@@ -136,8 +159,6 @@ def _searched(job: JobDir, plan: TuningPlan, model: Any) -> tuple[TuningPlan, di
     """The plan with the settings that did best on the validation rows, and what was tried."""
     if not plan.spec.search:
         return plan, None
-    if not plan.validation_rows:
-        raise _nothing_to_search_by(len(plan.train_rows))
 
     def train(settings: TuningPlan, name: str, tell: Callable[[Progress], None]) -> Progress:
         tuned = _add_adapter(model, settings)
@@ -205,6 +226,8 @@ def _asked(plan: TuningPlan) -> dict[str, Any]:
     spec = plan.spec
     return {
         "base_model": plan.location.id,
+        "base_licence": plan.location.licence,
+        "base_facts": _facts(plan),
         "method": spec.method,
         "task": plan.learner.task,
         "dataset": {**spec.dataset.model_dump(mode="json"), **plan.about_data},
@@ -225,6 +248,14 @@ def _asked(plan: TuningPlan) -> dict[str, Any]:
             "augmentation": list(spec.augmentation),
             "seed": spec.seed,
         },
+    }
+
+
+def _facts(plan: TuningPlan) -> dict[str, Any]:
+    """What memory depends on, for a base that no catalogue knows."""
+    known = {} if plan.fact is None else asdict(plan.fact)
+    return {
+        name: value for name, value in known.items() if isinstance(value, str | int | float) and name != "id"
     }
 
 
@@ -261,36 +292,6 @@ def _after_first(pair: dict[str, Any]) -> dict[str, Any]:
     low, high = pair["ci95"]
     turned = {"a": "after", "b": "before", "difference": -pair["difference"], "ci95": (-high, -low)}
     return {**pair, **turned, "a_only": pair["b_only"], "b_only": pair["a_only"]}
-
-
-def _no_room(spec: TuningSpec) -> JobFailed:
-    return JobFailed(
-        Bilingual(
-            en="The longest held-out row does not fit into the memory of this GPU when it is answered. "
-            f"Try a lower max_tokens than {spec.max_tokens}, or the method qlora.",
-            zh="回答最长的留出行时超出了这块 GPU 的显存。"
-            f"请将 max_tokens 调到低于 {spec.max_tokens}，或使用 qlora。",
-        )
-    )
-
-
-def _nothing_to_search_by(rows: int) -> BadInput:
-    return BadInput(
-        Bilingual(
-            en=f"A search needs validation rows, and {rows} rows to learn from are too few to keep some aside. "
-            "Add rows, or leave out the search.",
-            zh=f"搜索需要验证行，而可供学习的只有 {rows} 行，不足以留出一部分。请增加数据，或不做搜索。",
-        )
-    )
-
-
-def _longer_than_context(spec: TuningSpec, limit: float) -> BadInput:
-    return BadInput(
-        Bilingual(
-            en=f"max_tokens is {spec.max_tokens} and {spec.base_model} takes at most {limit:.0f}. Lower max_tokens.",
-            zh=f"max_tokens 为 {spec.max_tokens}，而 {spec.base_model} 最多支持 {limit:.0f}。请调低 max_tokens。",
-        )
-    )
 
 
 if __name__ == "__main__":

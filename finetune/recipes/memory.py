@@ -14,6 +14,9 @@ import torch
 
 from finetune.device import GIB, Device, processors
 
+_NO_MEMORY = ("can't allocate memory", "not enough memory")
+"""What torch says when the machine gives it no more."""
+
 
 def device_here() -> Device:
     """The device that models are loaded on, and how much of its memory is free now."""
@@ -25,6 +28,13 @@ def device_here() -> Device:
         is_gpu=True,
         compute_capability=torch.cuda.get_device_capability(),
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, of a GPU or of the machine: the latter has no error class of its own."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 class MemoryMeter:

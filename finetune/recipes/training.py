@@ -19,9 +19,9 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from finetune.recipes.batches import Example
 from finetune.recipes.checkpoint import Progress, load_checkpoint, save_checkpoint
-from finetune.recipes.memory import MemoryMeter
+from finetune.recipes.memory import is_out_of_memory
 from finetune.recipes.tuning_plan import TuningPlan
-from finetune.spec import TuningSpec
+from finetune.tuning_admission import ways_that_fit, would_fit
 from index.bilingual import Bilingual
 from index.errors import JobFailed
 
@@ -35,6 +35,11 @@ _JUDGED_STEPS, _DIVERGED_TIMES = 10, 3.0
 """A run has diverged when the loss of so many steps is so many times that of the first ones."""
 
 Report = Callable[[Progress], None]
+_STEP = Bilingual("A training step", "训练步")
+_EVALUATION = Bilingual("The evaluation", "评测")
+_ANSWER = Bilingual(
+    "The answer to the longest held-out row, and so an evaluation", "评测（回答最长的留出行）"
+)
 
 
 @dataclass(slots=True)
@@ -47,18 +52,19 @@ class Trainer:
     run_id: str
     report: Report
     """Told after each step; may raise to end the run."""
-    meter: MemoryMeter | None = None
+    _watched_at_once: int = _WATCHED_AT_ONCE
+    _held: torch.optim.Optimizer | None = None
+    """Of a dry run: its state lies in memory while the evaluation is tried."""
 
     def train(self) -> Progress:
         """Take the steps that are left, and leave the best adapter in the model."""
         plan, steps = self.plan, len(self.plan.steps)
         self.plan.learner.prepare(self.model, plan.examples)
-        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        optimizer = torch.optim.AdamW(weights, lr=plan.learning_rate, weight_decay=0.0)
+        optimizer = self._optimizer(plan.learning_rate)
         progress = load_checkpoint(self.checkpoint, self.model, optimizer, of=self.run_id)
         progress.rows_at_once = progress.rows_at_once or plan.spec.batch_size
         if progress.step == 0:
-            self._rehearse(progress)
+            self._largest_step(progress)
         every = min(_STEPS_BETWEEN_CHECKPOINTS_AT_MOST, math.ceil(steps / _CHECKPOINTS))
         while progress.step < steps and not progress.is_over:
             loss = self._step(optimizer, progress)
@@ -69,6 +75,31 @@ class Trainer:
         if progress.best is not None:
             set_peft_model_state_dict(self.model, progress.best)
         return progress
+
+    def rehearse(self) -> Progress:
+        """Take the largest step with an optimizer that moves nothing, and keep all that it holds."""
+        progress = Progress(rows_at_once=self.plan.spec.batch_size)
+        self.plan.learner.prepare(self.model, self.plan.examples)
+        self._held = self._optimizer(0.0)
+        loss = self._largest_step(progress, self._held)
+        if not math.isfinite(loss):
+            raise _not_a_number(self.plan)
+        return progress
+
+    def rehearse_evaluation(self) -> None:
+        """Compute the loss of the longest watched rows, and answer the longest held-out one."""
+        watched = sorted(self.plan.watched, key=lambda example: example.length)[-self._watched_at_once :]
+        self._loss_of(watched)
+        [*_, longest] = sorted(self.plan.held_out_rows, key=lambda row: len(row.text))
+        asker = self.plan.learner.asker(self.model, self.plan.held_out_rows)
+        for _ in asker.ask([longest]):
+            pass
+        if asker.no_room:
+            raise no_room(self.plan, _ANSWER)
+
+    def _optimizer(self, rate: float) -> torch.optim.Optimizer:
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        return torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
 
     def _step(self, optimizer: torch.optim.Optimizer, progress: Progress) -> float:
         """Learn from one batch and return its mean loss."""
@@ -94,7 +125,9 @@ class Trainer:
         while True:
             try:
                 return self._in_shares(examples, progress.rows_at_once)
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:  # the class that torch's own is of
+                if not is_out_of_memory(error):
+                    raise
                 self._do_with_less(progress, error)
 
     def _in_shares(self, examples: Sequence[Example], at_once: int) -> tuple[float, int]:
@@ -107,25 +140,26 @@ class Trainer:
             loss, tokens = loss + share.item(), tokens + part.tokens
         return loss, tokens
 
-    def _do_with_less(self, progress: Progress, error: torch.OutOfMemoryError) -> None:
+    def _do_with_less(self, progress: Progress, error: RuntimeError) -> None:
         """Fewer rows at once, then activations computed again; then it does not fit."""
         self.model.zero_grad(set_to_none=True)
         if progress.rows_at_once > 1:
             progress.rows_at_once = progress.rows_at_once // 2
-        elif self.plan.spec.gradient_checkpointing is None and not self.model.is_gradient_checkpointing:
+        elif self.plan.spec.gradient_checkpointing is None and not self.model.is_activation_checkpointing:
             compute_activations_again(self.model)
             self.plan.learner.prepare(self.model, self.plan.examples)
         else:
-            raise _no_room(self.plan.spec) from error
+            raise no_room(self.plan, _STEP) from error
         torch.cuda.empty_cache()
 
-    def _rehearse(self, progress: Progress) -> None:
+    def _largest_step(self, progress: Progress, optimizer: torch.optim.Optimizer | None = None) -> float:
         """Take the largest step without learning, so that a lack of memory shows now and not in an hour."""
-        plan = self.plan
         self.model.train()
-        largest = max(plan.steps, key=lambda step: max(plan.examples[i].length for i in step) * len(step))
-        self._gradient([plan.examples[i] for i in largest], progress)
+        loss, _ = self._gradient([self.plan.examples[i] for i in self.plan.largest_step], progress)
+        if optimizer is not None and math.isfinite(loss):
+            optimizer.step()
         self.model.zero_grad(set_to_none=True)
+        return loss
 
     def _look(self, progress: Progress, loss: float) -> None:
         """Note the losses; end the run when it has diverged or no longer gains."""
@@ -145,14 +179,28 @@ class Trainer:
             progress.looks_without_gain += 1
             progress.is_over = bool(patience) and progress.looks_without_gain >= patience
 
-    @torch.inference_mode()
     def _watched_loss(self) -> float:
         """The mean loss on rows that are never learned from."""
+        return self._loss_of(self.plan.watched)
+
+    @torch.inference_mode()
+    def _loss_of(self, examples: Sequence[Example]) -> float:
+        """Their mean loss; where memory runs out, in smaller shares from then on."""
         self.model.eval()
-        total, targets = 0.0, 0
-        for start in range(0, len(self.plan.watched), _WATCHED_AT_ONCE):
-            part = self.plan.learner.loss(self.model, self.plan.watched[start : start + _WATCHED_AT_ONCE])
-            total, targets = total + part.total.item(), targets + part.targets
+        total, targets, done = 0.0, 0, 0
+        while done < len(examples):
+            share = examples[done : done + self._watched_at_once]
+            try:
+                part = self.plan.learner.loss(self.model, share)
+                total, targets = total + part.total.item(), targets + part.targets
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(share) == 1:
+                    raise no_room(self.plan, _EVALUATION) from error
+                self._watched_at_once = len(share) // 2
+            else:
+                done += len(share)
         return total / targets
 
 
@@ -167,7 +215,7 @@ def learning_rate_frac(step: int, steps: int) -> float:
 def compute_activations_again(model: Any) -> None:
     """Keep only what enters each layer, and compute the rest again on the way back: about a third more time."""
     model.enable_input_require_grads()
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
 
 
 def _refuse_divergence(progress: Progress, rate: float) -> None:
@@ -200,12 +248,25 @@ def _grew(rate: float, first: float, last: float, step: int) -> JobFailed:
     )
 
 
-def _no_room(spec: TuningSpec) -> JobFailed:
+def no_room(plan: TuningPlan, what: Bilingual) -> JobFailed:
+    """The refusal when memory ran out and nothing is left to do with less, with what would fit."""
+    device, tokens = plan.device_free, plan.longest_tokens
+    ways = would_fit(ways_that_fit(plan.spec, plan.fact, device, row_tokens=tokens))
     return JobFailed(
         Bilingual(
-            en=f"Even a single row of up to {spec.max_tokens} tokens does not fit into the memory of this GPU. "
-            "Try a lower max_tokens, the method qlora, or a smaller model.",
-            zh=f"即使每次只算一行（最多 {spec.max_tokens} 个词元）也超出了这块 GPU 的显存。"
-            "请尝试调低 max_tokens、使用 qlora，或换用更小的模型。",
+            en=f"{what.en} of a single row of up to {tokens} tokens does not fit into the memory of {device.name} "
+            f"({device.free_gib:.1f} GiB were free). {ways.en}",
+            zh=f"单行（最多 {tokens} 个词元）的{what.zh}超出了 {device.name} 的内存"
+            f"（可用 {device.free_gib:.1f} GiB）。{ways.zh}",
+        )
+    )
+
+
+def _not_a_number(plan: TuningPlan) -> JobFailed:
+    return JobFailed(
+        Bilingual(
+            en=f"The loss of {plan.spec.base_model} is no number before anything was learned: its weights are damaged, or "
+            "overflow in this precision. Copy the model again, or take another one.",
+            zh=f"{plan.spec.base_model} 训练开始前损失就不是数值：权重已损坏或溢出。请重新复制模型，或换一个。",
         )
     )

@@ -24,6 +24,7 @@ from index.catalogue.read import (
     read_sources,
     sound,
 )
+from index.catalogue.tuned import TunedModel, find_tuned, may_be_tuned, read_tuned
 from index.errors import UnknownModel
 from index.records import Benchmark, Evidence, ModelFact
 
@@ -47,6 +48,8 @@ class Catalogue:
     """Day on which the source tables were built."""
     refreshed: str | None = None
     """Day of the latest refresh from the model hub; None for the catalogue as shipped."""
+    jobs_home: Path | None = None
+    """Where the folders of jobs lie, with the team's tuned models."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Unsound figures that were not carried over, counted by reason."""
 
@@ -76,8 +79,23 @@ class Catalogue:
 
     def find(self, name: str) -> ModelFact | None:
         """The model that `name` stands for, however it is spelled, or None when none is clearly meant."""
+        tuned = self.find_tuned(name)
+        if tuned is not None:
+            return tuned.fact(self.models.get(tuned.based_on))
         id_ = self._names.find(name)
         return None if id_ is None else self.models[id_]
+
+    def find_tuned(self, name: str) -> TunedModel | None:
+        """The team's tuned model of this name, or None."""
+        return find_tuned(self.tuned, name) if may_be_tuned(name) else None
+
+    @property
+    def tuned(self) -> tuple[TunedModel, ...]:
+        """The team's tuned models as of now, each a base with an adapter.
+
+        Not among `models`: a ranking weighs them as a way of running their base.
+        """
+        return () if self.jobs_home is None else read_tuned(self.jobs_home)
 
     def require(self, name: str) -> ModelFact:
         """Like `find`, but raise UnknownModel with the nearest names."""
@@ -88,7 +106,9 @@ class Catalogue:
 
     def nearest(self, name: str, count: int = 3) -> list[str]:
         """The ids most like `name`, best first."""
-        return self._names.nearest(name, count)
+        near = self._names.nearest(name, count)
+        own = [model.id for model in self.tuned if name.casefold() in model.id.casefold()]
+        return [*own, *near][:count]
 
     def age_days(self, today: date) -> int:
         """How old the published figures are: days since the source tables were built."""

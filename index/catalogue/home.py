@@ -88,8 +88,11 @@ class PriceFile(BaseModel):
         }
 
 
-def open_catalogue(home: Path) -> Catalogue:
-    """Everything known in a home. Its prices and accelerators come into force for the whole process."""
+def open_catalogue(home: Path, *, jobs_home: Path | None = None) -> Catalogue:
+    """Everything known in a home. Its prices and accelerators come into force for the whole process.
+
+    `jobs_home`: where the folders of jobs lie, with the tuned models, when not there.
+    """
     catalogue = refreshed_catalogue(home)
     layers = list(read_imports(home))
     for layer in layers:
@@ -98,7 +101,7 @@ def open_catalogue(home: Path) -> Catalogue:
     catalogue = lay_over(catalogue, team.models)
     use_gpus(team.gpus)
     use_prices({**refreshed_prices(home), **team.prices})
-    return replace(catalogue, version=_version(catalogue.version, home))
+    return replace(catalogue, jobs_home=jobs_home or home, version=_version(catalogue.version, home))
 
 
 def refreshed_catalogue(home: Path) -> Catalogue:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 from rapidfuzz import process
@@ -71,6 +72,12 @@ class ModelNames:
     def from_ids(cls, ids: Iterable[str]) -> ModelNames:
         """Build from catalogue ids such as `Qwen/Qwen3-8B`."""
         return cls([name_of(model_id) for model_id in dict.fromkeys(ids)])
+
+    def knowing(self, ids: Iterable[str]) -> ModelNames:
+        """The same names and these, which are only found when they are written in full."""
+        more = copy(self)
+        more._ids = self._ids | {model_id.lower(): model_id for model_id in ids}
+        return more
 
     def find(self, folded: str, skip: Iterable[tuple[int, int]] = ()) -> tuple[Mention, ...]:
         """Every mention in lower-case text, from left to right, outside the character spans to skip."""

@@ -252,6 +252,23 @@ def test_a_split_has_every_label_on_both_sides(seed: int, held_out_frac: float) 
     assert {row.label for row in train} == {row.label for row in held_out} == {"bug", "refund", "login"}
 
 
+def test_answers_in_free_words_are_held_out_though_each_is_there_once() -> None:
+    rows = [Row(id=str(n), text=f"question {n}", label=f"answer {n}") for n in range(200)]
+    train, held_out = split(rows, 0.2, 0, has_classes=False)
+    assert len(train) + len(held_out) == 200
+    assert 20 <= len(held_out) <= 60
+
+
+def test_ids_that_repeat_are_told_by_row_and_rows_are_numbered(tmp_path: Path) -> None:
+    rows = [{"id": n // 2, "text": t, "label": y} for n, (t, y) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    file = written(tmp_path / "a.jsonl", "\n".join(json.dumps(row) for row in rows))
+    dataset = register(file, home=tmp_path)
+    assert [row.id for row in load(dataset.sha256, home=tmp_path)][:3] == ["1", "2", "3"]
+    note = describe(dataset, home=tmp_path).lines()[1]
+    assert "6 rows have an id that an earlier one has (row 2, 4, 6, 8, 10, …)" in note.en
+    assert "6 行的 id 与前面的行重复" in note.zh
+
+
 def test_texts_that_differ_in_case_spaces_or_punctuation_stay_on_one_side() -> None:
     rows = rows_of(*["bug", "refund"] * 20)
     copies = [Row(id=f"copy {row.id}", text=f"  {row.text.upper()}!! ", label=row.label) for row in rows]

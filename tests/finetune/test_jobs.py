@@ -22,7 +22,7 @@ from index.schema import jobs as jobs_table
 from index.store import open_store, sqlite_url
 
 MODEL = "SmolLM2-135M-Instruct"
-DATASET = DatasetRef(name="tickets", sha256="0" * 64, rows=12, labels=("billing", "refund"))
+DATASET = DatasetRef(name="tickets", sha256="0" * 64, rows=40, labels=("billing", "refund"))
 REASON = Bilingual(en="It did not fit.", zh="放不下。")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from finetune import models
 from finetune.models import SMOLLM2, canonical_name, models_folder, resolve, smollm2_folder
@@ -31,11 +32,20 @@ class Hub:
             raise self.answer
         return self.answer
 
+    def auth_check(self, name: str) -> None:
+        """Only whoever was let in gets past a gate."""
+        assert name
+        if self.answer.gated and not self.answer.is_let_in:
+            raise GatedRepoError.__new__(GatedRepoError)
+
 
 class Info:
     """What the hub says of a model."""
 
-    def __init__(self, *files: str, licence: str | None = None) -> None:
+    def __init__(
+        self, *files: str, licence: str | None = None, gated: str | bool = False, is_let_in: bool = False
+    ) -> None:
+        self.gated, self.is_let_in = gated, is_let_in
         self.siblings = [type("File", (), {"rfilename": name}) for name in files]
         self.card_data = {"license": licence} if licence else None
         self.sha = "0123abc"
@@ -51,7 +61,8 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def checkpoint(folder: Path, *files: str, card: str = "") -> Path:
     folder.mkdir(parents=True)
     for name in files:
-        (folder / name).write_text("{}")
+        # Eight bytes of length and an empty header are a file of weights without any.
+        (folder / name).write_bytes(b"\2" + bytes(7) + b"{}" if name.endswith(".safetensors") else b"{}")
     if card:
         (folder / "README.md").write_text(card)
     return folder
@@ -93,6 +104,46 @@ def test_a_folder_with_safetensors_is_a_model(tmp_path: Path) -> None:
 def test_a_folder_without_config_or_safetensors_is_refused(tmp_path: Path, files: tuple[str, ...]) -> None:
     folder = checkpoint(tmp_path / "theirs", *files)
     assert "safetensors" in refusal(str(folder)).message.en
+
+
+def test_a_folder_is_known_by_a_path_that_holds_in_any_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = checkpoint(tmp_path / "mine", "config.json", "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    assert resolve("./mine").id == str(folder)
+
+
+def test_an_adapter_in_the_place_of_a_model_names_its_base(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "adapter", "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "Qwen/Qwen3-8B"}')
+    said = refusal(str(folder)).message
+    assert "is an adapter of 'Qwen/Qwen3-8B'" in said.en
+    assert "适配器，其基座是 'Qwen/Qwen3-8B'" in said.zh
+
+
+def test_a_download_that_broke_off_is_refused_with_the_file(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path / "half", "config.json", "model-00001-of-00002.safetensors")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model-00002-of-00002.safetensors is missing" in refusal(str(folder)).message.en
+    header = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+    whole = len(header).to_bytes(8, "little") + header + bytes(16)
+    for name in index["weight_map"].values():
+        (folder / name).write_bytes(whole)
+    assert resolve(str(folder)).kind == "folder"
+    (folder / "model-00002-of-00002.safetensors").write_bytes(whole[:-1])
+    assert "model-00002-of-00002.safetensors is cut off" in refusal(str(folder)).message.en
+
+
+def test_a_gated_model_says_how_to_be_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = Info("config.json", "model.safetensors", gated="manual")
+    monkeypatch.setattr(models, "HfApi", Hub(info))
+    said = refusal("meta-llama/Llama-3.1-8B").message
+    assert "https://huggingface.co/meta-llama/Llama-3.1-8B" in said.en
+    assert all("HF_TOKEN" in words for words in (said.en, said.zh))
+    info.is_let_in = True
+    assert resolve("meta-llama/Llama-3.1-8B").kind == "hub"
 
 
 def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub() -> None:

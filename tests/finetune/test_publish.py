@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from finetune.folder import JobFolder, UnreadableResult
-from finetune.publish import measurements_of, publish
+from finetune.publish import measurements_of, publish, publish_model
 from finetune.spec import Candidate, DatasetRef, EvaluationSpec, TuningSpec
 from finetune.state import Job
+from index.catalogue.tuned import read_tuned
 from index.records import Measurement
 from index.store import open_store, sqlite_url
 
@@ -169,3 +170,38 @@ def test_publishing_again_adds_nothing(tmp_path: Path) -> None:
 
     assert publish(engine, evaluation_job(), result) == 2
     assert publish(engine, evaluation_job(), result) == 0
+
+
+def test_a_fine_tune_becomes_a_model_of_the_team(tmp_path: Path) -> None:
+    folder = tmp_path / "jobs" / "8"
+    (folder / "adapter").mkdir(parents=True)
+    (folder / "adapter" / "adapter_config.json").write_text("{}")
+    said = tuned(
+        metric="accuracy", base_licence="mit", base_facts={"params_b": 0.6}, comparison={"ci95": [0.1, 0.4]},
+        method="qlora",
+    )  # fmt: skip
+    publish_model(folder, tuning_job(), said)
+    publish_model(folder, tuning_job(), said)
+    [model] = read_tuned(tmp_path)
+    assert (model.id, model.based_on, model.quantization) == ("tuned/small-tickets-8", "acme/small", "nf4")
+    assert (model.verdict, model.licence, model.facts) == ("better", "mit", {"params_b": 0.6})
+    assert [(m.metric, m.before, m.after, m.n_items) for m in model.measured] == [
+        ("accuracy", 0.5, 0.75, 100)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"), [((-0.4, -0.1), "worse"), ((-0.1, 0.2), "no clear difference")]
+)
+def test_a_model_that_is_not_better_is_not_called_so(
+    tmp_path: Path, interval: tuple[float, float], verdict: str
+) -> None:
+    said = tuned(comparison={"ci95": interval}, before_is="the commonest label")
+    model = publish_model(tmp_path, tuning_job(), said)
+    assert model is not None
+    assert (model.verdict, model.measured[0].before) == (verdict, None)
+
+
+def test_an_evaluation_makes_no_model(tmp_path: Path) -> None:
+    assert publish_model(tmp_path, evaluation_job(), evaluated(candidate())) is None
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,8 @@ from pyarrow import parquet
 
 from finetune import table_files
 from finetune.data import load, register
+from finetune.dataset_errors import CannotBeRead
+from finetune.table_files import read_file
 from tests.finetune.datasets import LABELS, TEXTS, csv_file, described, refusal, written
 
 CHINESE = ["我的订单还没有到，已经等了两个星期。", "退款什么时候能到账？", "应用一打开就闪退，请尽快修复。"]
@@ -207,3 +209,18 @@ def test_a_path_that_the_system_refuses_is_one_sentence(tmp_path: Path) -> None:
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "'empty'" in refusal(tmp_path / "empty", tmp_path).message.en
+
+
+def test_a_file_that_may_not_be_read_is_said_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal is faked where the system gives it: root may read everything."""
+    path = tmp_path / "secret.jsonl"
+    path.write_text("{}")
+
+    def refused(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(CannotBeRead, match=r"cannot be read \(Permission denied\)"):
+        read_file(path)

@@ -27,7 +27,7 @@ from finetune.recipes.tuning_plan import TuningPlan, learning_rate_for, plan_tun
 from finetune.spec import DatasetTask, TuningSpec
 from index.errors import BadInput
 from tests.finetune import tiny_models as tiny
-from tests.finetune.recipe_runs import job_folder, lines_of, result_of
+from tests.finetune.recipe_runs import job_folder, result_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
@@ -127,7 +127,7 @@ def test_what_the_reader_must_know_of_the_rows_is_told(tuned_encoder: Path) -> N
 @pytest.mark.parametrize("fault", ["not merged", "wrong scale"])
 def test_the_check_catches_a_merge_that_is_not_the_trained_model(tuned_encoder: Path, fault: str) -> None:
     job = JobDir(tuned_encoder)
-    plan = plan_tuning(job, torch.device("cpu"), is_again=True)
+    plan = plan_tuning(job, torch.device("cpu"))
     model = with_adapter(load_base(plan), str(tuned_encoder / "adapter"))
     trained = probes(plan.learner, model, plan)
 
@@ -273,9 +273,9 @@ def test_rows_that_nearly_stand_among_the_held_out_ones_are_not_learned_from(
     rows = learnable_rows(40)
     twins = [{**row, "text": f"{row['text']} please now"} for row in rows]
     plan = plan_tuning(job_on(tmp_path, encoder, rows + twins), torch.device("cpu"))
-    assert plan.about_data["rows_similar"] > 0
-    notes = [event["data"]["en"] for event in lines_of(tmp_path / "job" / "events.jsonl")]
-    assert any("nearly the same as held-out ones" in note for note in notes)
+    similar = plan.about_data["rows_similar_ids"]
+    assert len(similar) == min(20, plan.about_data["rows_similar"]) > 0
+    assert not set(similar) & {row.id for row in (*plan.train_rows, *plan.held_out_rows)}
 
 
 def test_general_texts_are_in_both_languages_and_forgetting_is_named() -> None:
