@@ -1,7 +1,7 @@
 """The same LoRA fine-tune by our trainer, a plain loop by hand and TRL's SFTTrainer: time, memory and losses as ratios.
 
-    PYTHONPATH=. python benchmarks/finetune_vs_peers.py [--steps 12] [--rounds 3] [--epoch-rows 240] [--threads 1]
-        [--share-nothing]
+    PYTHONPATH=. python benchmarks/finetune_vs_peers.py [--steps 12] [--rounds 3] [--epoch-rows 240] [--epochs 3]
+        [--threads 1] [--share-nothing]
 
 TRL is no dependency of ours (`pip install --no-deps trl datasets` and what they need, beside the project); without it the
 other two run. All learn the sample tickets with the embedded model in fp32: the same rows in the same batches, the same
@@ -12,8 +12,8 @@ B C), as the machine may be busy. Of a step the median counts over all rounds, o
 All prompts of the tickets begin with the same instruction, which ours computes once a step; `--share-nothing` has it
 computed for each row, as in data without one.
 
-The last table is an epoch: ours as it is, with length grouping, rehearsal, looks at other rows and checkpoints, against
-the loop by hand with the rows in the order of their file.
+The last table is an epoch, several times in turn: ours as it is, with length grouping, rehearsal, looks at other rows and
+checkpoints, against the loop by hand with the rows in the order of their file.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def in_a_process(who: str, folder: Path, arguments: argparse.Namespace, *, is_ep
     command = [sys.executable, __file__, "--only", who, "--home", str(folder.parent), "--folder", str(folder)]
     for name in ("steps", "threads", "epoch_rows"):
         command += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
-    command += ["--epoch"] * is_epoch + ["--share-nothing"] * arguments.share_nothing
+    command += ["--is-epoch"] * is_epoch + ["--share-nothing"] * arguments.share_nothing
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     if ended.returncode != 0:
         raise SystemExit(f"{who} failed:\n{ended.stderr[-2000:]}")
@@ -259,14 +259,14 @@ def in_a_process(who: str, folder: Path, arguments: argparse.Namespace, *, is_ep
 
 def run_here(arguments: argparse.Namespace) -> None:
     """The process of one run: prints it as JSON."""
-    settings = {"limit": arguments.epoch_rows} if arguments.epoch else {"max_steps": arguments.steps}
+    settings = {"limit": arguments.epoch_rows} if arguments.is_epoch else {"max_steps": arguments.steps}
     shares_nothing = arguments.share_nothing
     task = prepared(
         arguments.home, arguments.folder, arguments.threads, shares_nothing=shares_nothing, **settings
     )
     if arguments.only == SFT:
         importlib.import_module("trl.trainer.sft_trainer")  # or the memory of its code would count as grown
-    is_by_file = arguments.epoch and arguments.only == HAND
+    is_by_file = arguments.is_epoch and arguments.only == HAND
     print(json.dumps(asdict(measured(arguments.only, task, in_file_order=is_by_file))))
 
 
@@ -292,15 +292,22 @@ def grown(runs: Sequence[Run]) -> float:
     return fmean(run.grown_gib for run in runs)
 
 
-def print_epoch(ours: Run, hand: Run) -> None:
-    """A whole epoch."""
+def print_epoch(ours: Sequence[Run], hand: Sequence[Run]) -> None:
+    """A whole epoch: medians, and of the ratios the smallest and the largest too."""
     print("\n| an epoch | steps | tokens with padding | CPU | wall |\n| --- | --- | --- | --- | --- |")
-    for who, run in ((OURS, ours), (HAND, hand)):
-        print(f"| {who} | {len(run.step_s)} | {run.tokens} | {run.whole_s:.0f} s | {run.wall_s:.0f} s |")
+    for who, runs in ((OURS, ours), (HAND, hand)):
+        cpu_s, wall_s = (median(getattr(run, name) for run in runs) for name in ("whole_s", "wall_s"))
+        print(f"| {who} | {len(runs[0].step_s)} | {runs[0].tokens} | {cpu_s:.0f} s | {wall_s:.0f} s |")
     tokens, cpu, wall = (
-        getattr(ours, name) / getattr(hand, name) for name in ("tokens", "whole_s", "wall_s")
+        [getattr(a, name) / getattr(b, name) for a, b in zip(ours, hand, strict=True)]
+        for name in ("tokens", "whole_s", "wall_s")
     )
-    print(f"| ours / {HAND} | | {tokens:.2f} | **{cpu:.2f}** | {wall:.2f} |")
+    print(f"| ours / {HAND} | | {tokens[0]:.2f} | **{spread(cpu)}** | {spread(wall)} |")
+
+
+def spread(ratios: Sequence[float]) -> str:
+    """`0.64 (0.62 to 0.67 in 3)`."""
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)})"
 
 
 def require_same_first_loss(runs: dict[str, list[Run]]) -> None:
@@ -316,11 +323,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epoch-rows", type=int, default=240, help="before the split; 0 for no epoch")
+    parser.add_argument("--epochs", type=int, default=3, help="times that the epoch is run by each, in turn")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--share-nothing", action="store_true", help="ours without the shared beginning")
     for name, kind in (("--only", str), ("--home", Path), ("--folder", Path)):
         parser.add_argument(name, type=kind, help=argparse.SUPPRESS)
-    parser.add_argument("--epoch", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--is-epoch", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
         run_here(arguments)
@@ -337,12 +345,13 @@ def main() -> None:
         require_same_first_loss(runs)
         print_steps(runs)
         if arguments.epoch_rows:
-            print_epoch(
-                *(
-                    in_a_process(who, Path(folder) / f"{who} epoch", arguments, is_epoch=True)
-                    for who in (OURS, HAND)
-                )
-            )
+            epochs: dict[str, list[Run]] = {OURS: [], HAND: []}
+            for number in range(arguments.epochs):
+                for who, of in epochs.items():
+                    of.append(
+                        in_a_process(who, Path(folder) / f"{who} epoch {number}", arguments, is_epoch=True)
+                    )
+            print_epoch(epochs[OURS], epochs[HAND])
 
 
 if __name__ == "__main__":

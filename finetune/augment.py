@@ -1,7 +1,7 @@
 """Turn the rows that are learned from into more of them, where the label stays true: never rows that are held out.
 
 Edits imitate how people type: a slip, another case, lost punctuation. Upsampling shows rows of rare labels again, so
-that the commonest is not the answer to everything.
+that the commonest is not the answer to everything. Texts that a model has reworded are given from outside.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from finetune.columns import Row
+from finetune.data import text_key
 from finetune.spec import Augmentation
 
 _RARE_FRAC = 0.5
@@ -31,11 +33,22 @@ class Augmented:
     added: dict[str, int]
 
 
-def augmented(rows: Sequence[Row], ways: Sequence[Augmentation], *, seed: int) -> Augmented:
+Reworded = Mapping[Augmentation, Mapping[str, str]]
+"""For each way, the new text of rows by their ids."""
+
+
+def augmented(
+    rows: Sequence[Row], ways: Sequence[Augmentation], *, seed: int, reworded: Reworded = MappingProxyType({})
+) -> Augmented:
     """Add rows in each way; copies that are no new text, or that contradict another row, are dropped."""
     kept, added = list(rows), dict[str, int]()
     for way in dict.fromkeys(ways):
-        new = _edited(kept, seed) if way == "edits" else _upsampled(kept, seed)
+        if way == "edits":
+            new = _edited(kept, seed)
+        elif way == "upsample":
+            new = _upsampled(kept, seed)
+        else:
+            new = _in_other_words(kept, reworded.get(way, {}), way)
         kept += new
         added[way] = len(new)
     return Augmented(rows=tuple(kept), added=added)
@@ -52,6 +65,18 @@ def _edited(rows: Sequence[Row], seed: int) -> list[Row]:
         if edited is not None:
             seen.add(edited)
             copies.append(replace(row, id=f"{row.id}~", text=edited))
+    return copies
+
+
+def _in_other_words(rows: Sequence[Row], texts: Mapping[str, str], way: Augmentation) -> list[Row]:
+    """The rows that a model has reworded, where that gave a text that nobody has yet."""
+    seen = {text_key(row.text) for row in rows}
+    copies = []
+    for row in rows:
+        text = texts.get(row.id)
+        if text is not None and (key := text_key(text)) not in seen:
+            seen.add(key)
+            copies.append(replace(row, id=f"{row.id}~{way}", text=text))
     return copies
 
 

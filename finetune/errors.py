@@ -128,6 +128,30 @@ class WrongJudge(BadInput):
         )
 
 
+class WrongRewriter(BadInput):
+    """Rows are reworded by a hosted model, for augmentation that wants it and for nothing else."""
+
+    def __init__(self, model: str | None, *, is_wanted: bool) -> None:
+        en, zh = (
+            "Paraphrase and back-translation are done by a chat model, and none is configured",
+            "改写和回译由聊天模型完成，而目前没有配置",
+        )
+        if model is not None:
+            en, zh = (
+                (f"{model!r} cannot reword rows: it is not hosted", f"{model!r} 不能改写数据：它不是托管模型")
+                if is_wanted
+                else (f"Nothing is to be reworded by {model}", f"没有需要 {model} 改写的数据")
+            )
+        super().__init__(
+            Bilingual(
+                en=f"{en}. Set SHORTLIST_CHAT_MODEL, as in `openai:gpt-4.1`, with SHORTLIST_CHAT_BASE_URL for a server "
+                "of your own, and use --augmentation paraphrase or back-translation; or `edits`, which asks nobody.",
+                zh=f"{zh}。请设置 SHORTLIST_CHAT_MODEL（如 `openai:gpt-4.1`；自己的服务器另设 SHORTLIST_CHAT_BASE_URL），"
+                "并使用 --augmentation paraphrase 或 back-translation；或用不调用任何模型的 `edits`。",
+            )
+        )
+
+
 class NothingToCompare(BadInput):
     """One candidate and no references."""
 

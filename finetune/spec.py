@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from finetune.errors import NotForHosted, NotForOthers, UnknownMetric, UnknownQuantization, WrongJudge
+from finetune.errors import (
+    NotForHosted,
+    NotForOthers,
+    UnknownMetric,
+    UnknownQuantization,
+    WrongJudge,
+    WrongRewriter,
+)
 from finetune.providers import PROVIDERS, checked_server, hosted_name, key_names
 from index.bilingual import Bilingual
 from index.records import LOADINGS, Quantization
@@ -52,8 +59,12 @@ METRIC_NAMES: dict[DatasetTask, tuple[str, ...]] = {
 """What is reported for a task; the first decides unless another is named."""
 
 
-Augmentation = Literal["edits", "upsample"]
-"""edits: copies with typing slips, other case and punctuation. upsample: rows of rare labels again."""
+Augmentation = Literal["edits", "upsample", "paraphrase", "back-translation"]
+"""edits: copies with typing slips, other case and punctuation. upsample: rows of rare labels again. paraphrase: the text
+in other words; back-translation: translated and back; both by a hosted model."""
+REWORDED = frozenset({"paraphrase", "back-translation"})
+"""The ways that send rows to a hosted model."""
+_TRIALS_OF_AUGMENTATION = 2
 _PATIENCE = 3
 MAX_TOKENS = 512
 """Longest row that is learned from where nothing else is stated."""
@@ -263,6 +274,8 @@ class TuningSpec(BaseModel):
     """Trials of learning rate, rank and epochs before the run, on validation rows; 0 takes what is given."""
     augmentation: tuple[Augmentation, ...] = ()
     """What is added to the rows that are learned from; measured against learning without it."""
+    rewriter: Candidate | None = None
+    """The hosted model that rewords rows, where the augmentation wants that."""
     gradient_checkpointing: bool | None = None
     """Compute activations again instead of keeping them; None does so when memory runs out."""
     general_texts: int = Field(default=12, ge=0, le=200)
@@ -275,10 +288,22 @@ class TuningSpec(BaseModel):
     """merged: also the whole model in safetensors. gguf: also in that format, where llama.cpp's converter is installed."""
     seed: int = 0
 
+    @model_validator(mode="after")
+    def _has_the_rewriter_that_it_needs(self) -> Self:
+        wants = bool(REWORDED & set(self.augmentation))
+        if wants != (self.rewriter is not None) or (self.rewriter and not self.rewriter.is_hosted):
+            raise WrongRewriter(self.rewriter.model if self.rewriter else None, is_wanted=wants)
+        return self
+
     @property
     def key_names(self) -> tuple[str, ...]:
-        """A fine-tune asks nobody, so it is given no secret."""
-        return ()
+        """The key of the model that rewords rows; without one a fine-tune asks nobody, and is given no secret."""
+        return key_names((self.rewriter.model,)) if self.rewriter else ()
+
+    @property
+    def trials(self) -> int:
+        """Settings that are tried before the run: augmentation alone is tried against going without it."""
+        return self.search or (_TRIALS_OF_AUGMENTATION if self.augmentation else 0)
 
     @property
     def patience(self) -> int:

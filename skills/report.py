@@ -25,10 +25,13 @@ STATE_NAMES = {
 _STAGE_NAMES = {
     "loading": Bilingual("loading the model", "加载模型"),
     "dry run": Bilingual("dry run", "试运行"),
+    "rewording": Bilingual("rewording rows", "改写数据"),
     "before": Bilingual("scoring the base", "评测基础模型"),
     "training": Bilingual("training", "训练"),
     "after": Bilingual("scoring the tuned model", "评测微调后的模型"),
 }
+
+_SEARCH = "search: "
 
 _ENERGY = Bilingual("J per answer", "每次回答能耗（J）")
 
@@ -84,6 +87,9 @@ def event_line(event: JobEvent, language: Language) -> str | None:
 
 def _stage_name(stage: str, language: Language) -> str:
     """`loading`, or `SmolLM2-135M: loading`, in the person's language; any other as the recipe calls it."""
+    if stage.startswith(_SEARCH):
+        trial = stage.removeprefix(_SEARCH)
+        return Bilingual(f"trying settings {trial}", f"尝试参数 {trial}").to(language)
     of, colon, name = stage.rpartition(": ")
     return f"{of}{colon}{_STAGE_NAMES[name].to(language)}" if name in _STAGE_NAMES else stage
 

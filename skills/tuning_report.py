@@ -18,17 +18,23 @@ def tuning_markdown(spec: TuningSpec, result: Mapping[str, Any], language: Langu
     parts = (
         _verdict(spec, result),
         _training(spec, result),
+        _added(result),
         _forgotten(result),
         _advice(result),
         _personal(result),
         _adapter(spec, result),
+        _gguf(result),
     )
     return "\n\n".join(part.to(language) for part in parts if part is not None)
 
 
 def method_name(spec: TuningSpec) -> str:
     """`QLoRA r=16`."""
-    return f"{spec.method.replace('lora', 'LoRA').replace('qL', 'QL')} r={spec.lora_rank}"
+    return _method(spec, spec.lora_rank)
+
+
+def _method(spec: TuningSpec, rank: int) -> str:
+    return f"{spec.method.replace('lora', 'LoRA').replace('qL', 'QL')} r={rank}"
 
 
 def difference_text(comparison: Mapping[str, Any]) -> str:
@@ -69,22 +75,79 @@ def _training(spec: TuningSpec, result: Mapping[str, Any]) -> Bilingual:
     passed = Bilingual("passed", "通过") if check["passed"] else Bilingual("FAILED", "未通过")
     curve = [point for point in result["loss_curve"] if point[1] is not None]
     losses = f"{curve[0][1]:.2f} → {curve[-1][1]:.2f}" if curve else "–"
-    search = result.get("search")
+    search = result.get("search") if spec.search else None
     tried = (
         Bilingual(
             f" {len(search['trials'])} settings were tried; number {search['best']} was best on validation rows "
-            f"({search['default_loss']:.3f} → {search['best_loss']:.3f}).",
+            f"({search['default_loss']:.3f} → {search['best_loss']:.3f}): {_settings(result).en}.",
             f"共尝试 {len(search['trials'])} 组设置，验证行上第 {search['best']} 组最好"
-            f"（{search['default_loss']:.3f} → {search['best_loss']:.3f}）。",
+            f"（{search['default_loss']:.3f} → {search['best_loss']:.3f}）：{_settings(result).zh}。",
         )
         if search
         else Bilingual("", "")
     )
+    method = _method(spec, (result.get("hyperparameters") or {}).get("lora_rank") or spec.lora_rank)
     return Bilingual(
-        f"{method_name(spec)}, {result['steps']} steps, training loss {losses}; "
+        f"{method}, {result['steps']} steps, training loss {losses}; "
         f"reload check {passed.en} (largest difference of a logit {check['max_abs_logit_difference']:.2g}).{tried.en}",
-        f"{method_name(spec)}，{result['steps']} 步，训练损失 {losses}；"
+        f"{method}，{result['steps']} 步，训练损失 {losses}；"
         f"重新加载校验{passed.zh}（logit 最大差 {check['max_abs_logit_difference']:.2g}）。{tried.zh}",
+    )
+
+
+def _settings(result: Mapping[str, Any]) -> Bilingual:
+    used = result["hyperparameters"]
+    rate, epochs = f"{used['learning_rate']:.2g}", f"{used['epochs']:g}"
+    return Bilingual(
+        f"learning rate {rate}, rank {used['lora_rank']}, {epochs} epochs",
+        f"学习率 {rate}，秩 {used['lora_rank']}，{epochs} 轮",
+    )
+
+
+def leaves_machine(spec: TuningSpec) -> Bilingual | None:
+    """What is sent elsewhere, said before the job is queued; None where nothing is."""
+    if spec.rewriter is None:
+        return None
+    model = spec.rewriter.address
+    return Bilingual(
+        f"The texts of the training rows will be sent to {model} to be reworded: no labels, no held-out rows, and none "
+        "that looks as if it held personal data.",
+        f"训练数据的文本将发送给 {model} 改写：不含标签、留出的行，以及疑似含有个人信息的行。",
+    )
+
+
+def _added(result: Mapping[str, Any]) -> Bilingual | None:
+    """Rows that were made from others, whether they helped, and what a model could not reword."""
+    added = {way: rows for way, rows in (result["dataset"].get("rows_added") or {}).items() if rows}
+    reworded = result["dataset"].get("reworded")
+    if not added and not reworded:
+        return None
+    ways = ", ".join(f"{way} {rows}" for way, rows in added.items()) or "0"
+    parts = [Bilingual(f"Rows added to learn from: {ways}.", f"增加的训练行：{ways}。"), _effect(result)]
+    if reworded:
+        lost = [f"{n} {why}" for of in reworded["rows"].values() for why, n in of.items() if why != "used"]
+        reason = reworded["reason"] or {"en": "", "zh": ""}
+        said = ", ".join(lost) or "0"
+        parts.append(
+            Bilingual(
+                f"Reworded by {reworded['model']}; kept in their own words alone: {said}. {reason['en']}".rstrip(),
+                f"由 {reworded['model']} 改写；仅保留原文的行：{said}。{reason['zh']}",
+            )
+        )
+    return Bilingual(" ".join(part.en for part in parts), "".join(part.zh for part in parts))
+
+
+def _effect(result: Mapping[str, Any]) -> Bilingual:
+    effect = (result.get("search") or {}).get("augmentation")
+    if not effect:
+        return Bilingual(
+            "Their effect was not measured: too few rows to keep some aside.", "数据太少，未能衡量其效果。"
+        )
+    losses = f"{effect['loss_without']:.3f} → {effect['loss_with']:.3f}"
+    used = effect["is_used"]
+    return Bilingual(
+        f"Validation loss without and with them: {losses}; the run {'uses them' if used else 'goes without them'}.",
+        f"验证损失（不加 → 加）：{losses}；正式训练{'采用' if used else '未采用'}这些行。",
     )
 
 
@@ -148,4 +211,20 @@ def _adapter(spec: TuningSpec, result: Mapping[str, Any]) -> Bilingual:
         f"适配器在 `{result['adapter']}`{also.zh}。以上为在 {data} 上的本地实测（任务 {job}），下次推荐会用到。"
         f"它在目录中名为 `{name}`：可以说“评测它，和其他的比一比”，或运行 "
         f"`shortlist evaluate --model {name} --model … --dataset …`。",
+    )
+
+
+def _gguf(result: Mapping[str, Any]) -> Bilingual | None:
+    """The file and what it was compared by, or why there is none."""
+    if reason := result.get("gguf_reason"):
+        return Bilingual(reason["en"], reason["zh"])
+    if not result.get("gguf"):
+        return None
+    check = result["gguf_check"]
+    apart = f"{check['max_abs_logit_difference']:.2g}"
+    return Bilingual(
+        f"The GGUF file is `{result['gguf']}`: read back, all {check['weights']} weights are the merged ones in 16 bits, "
+        f"and a logit differs by at most {apart}.",
+        f"GGUF 文件：`{result['gguf']}`。读回后，全部 {check['weights']} 个权重与合并模型的 16 位值一致，"
+        f"logit 最大差 {apart}。",
     )

@@ -10,12 +10,14 @@ import typer
 from pydantic import ValidationError
 
 from bot.console import Output, guarded
+from bot.settings import read_settings
 from bot.spec_file import bad_option, known_task, read_spec
 from bot.subcommands.jobs import Gpus, MaxHours, as_json, finish, followed_by, terms_of
 from finetune.jobs import Jobs
-from finetune.spec import DatasetRef, TuningSpec
+from finetune.spec import REWORDED, Candidate, DatasetRef, TuningSpec
 from index.bilingual import Bilingual
 from skills.report import started_line
+from skills.tuning_report import leaves_machine
 
 _OF_DATA = ("dataset", "task", "text_column", "label_column", "labels")
 _UNCHECKED = DatasetRef(name="-", sha256="0" * 64, rows=1)
@@ -46,7 +48,11 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
     ] = None,
     search: Annotated[int | None, typer.Option(help="Try so many settings first.")] = None,
     augmentation: Annotated[
-        list[str] | None, typer.Option(help="Add rows to learn from: edits or upsample; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Add rows to learn from: edits, upsample, or by the chat model paraphrase or back-translation; "
+            "may be repeated."
+        ),
     ] = None,
     gradient_checkpointing: Annotated[
         bool | None, typer.Option(help="Compute activations again; when memory runs out unless told.")
@@ -92,6 +98,8 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
         if estimate:
             output.emit(*_estimated(jobs, wanted, output))
             return
+        if sent := leaves_machine(wanted):
+            output.note(sent)
         key, terms = f"cli:{uuid.uuid4().hex}", terms_of(gpus, max_hours)
         job = jobs.submit(wanted, dedupe_key=key, owner=user, terms=terms)
         jobs.ensure_worker()
@@ -100,6 +108,14 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
             finish(jobs, job.id, output)
         else:
             output.emit(as_json(job), followed_by(job).to(output.language))
+
+
+def _chat_model() -> Candidate | None:
+    """The chat model of the settings, which rewords rows."""
+    settings = read_settings()
+    if settings.chat_model is None:
+        return None
+    return Candidate(model=settings.chat_model, base_url=settings.chat_base_url)
 
 
 def spec_from(options: dict[str, Any], jobs: Jobs) -> TuningSpec:
@@ -111,6 +127,8 @@ def spec_from(options: dict[str, Any], jobs: Jobs) -> TuningSpec:
     base_model = str(chosen.pop("model"))
     if isinstance(chosen.get("augmentation"), str):
         chosen["augmentation"] = [chosen["augmentation"]]
+    if REWORDED & set(chosen.get("augmentation", ())):
+        chosen["rewriter"] = _chat_model()
     task = known_task(options["task"])
     try:
         wanted = TuningSpec(base_model=base_model, dataset=_UNCHECKED, **chosen)

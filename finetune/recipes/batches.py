@@ -69,7 +69,14 @@ def collate(examples: Sequence[Example], prefix_length: int, device: torch.devic
     for row, example, flags in zip(rows, examples, predicts, strict=True):
         flags[len(row) - len(example.completion) - 1 : len(row) - 1] = True
     targets = ids.roll(-1, dims=1)[predicts]
-    return Batch(ids.to(device), predicts.to(device), targets.to(device), sum(map(len, rows)))
+    return Batch(
+        moved(ids, device), moved(predicts, device), moved(targets, device), tokens=sum(map(len, rows))
+    )
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on the device; a GPU fetches it from pinned memory while the program goes on."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _one_epoch(examples: Sequence[Example], batch_size: int, chance: random.Random) -> list[list[int]]:

@@ -9,15 +9,14 @@ again, and, where that was asked for, the merged model is written, read back and
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
 
+from finetune.recipes.gguf_export import NotExported, export_gguf
 from finetune.recipes.job_dir import JobDir, run, write_json
 from finetune.recipes.learners import Learner
 from finetune.recipes.loading import load_model, load_tokenizer, prepare_libraries, with_adapter
@@ -27,15 +26,13 @@ from index.bilingual import Bilingual
 CHECKED_ROWS = 4
 _TOLERANCE = {torch.float32: 1e-2, torch.bfloat16: 1.0, torch.float16: 0.2}
 """Logits reach tens; adding the adapter to the weights rounds once more in the precision of the weights."""
-_CONVERTER = "convert_hf_to_gguf.py"
-"""llama.cpp's."""
 
 
 def check_adapter(job: JobDir) -> None:
     """Compare, merge, compare, export."""
     plan = plan_tuning(job, prepare_libraries(job.context))
     trained = load_file(job.path / "check" / "trained.safetensors")["logits"]
-    base = load_base(plan)
+    base = load_base(plan, seed=plan.spec.seed + 1)
     if plan.quantization != "none":  # merging into 4 bits would round the adapter away
         base = base.dequantize()
     model = with_adapter(base, str(job.path / "adapter"))
@@ -70,9 +67,12 @@ def probes(learner: Learner, model: Any, plan: TuningPlan) -> torch.Tensor:
     return torch.stack([learner.probe(model, row) for row in plan.held_out_rows[:CHECKED_ROWS]])
 
 
-def load_base(plan: TuningPlan) -> Any:
-    """The base as it is tuned; an encoder with a head that is not trained yet."""
-    torch.manual_seed(plan.spec.seed)
+def load_base(plan: TuningPlan, *, seed: int | None = None) -> Any:
+    """The base as it is tuned; an encoder with a head that is not trained yet.
+
+    Weights that no file has are made up by the seed; who checks takes another, and finds what was not saved.
+    """
+    torch.manual_seed(plan.spec.seed if seed is None else seed)
     return load_model(
         plan.location,
         plan.context,
@@ -86,8 +86,8 @@ def _exported(job: JobDir, plan: TuningPlan, found: dict[str, Any], trained: tor
     """The merged model as files that were read back and compared; what cannot be had is said, not half made."""
     if not found["passed"]:
         job.note(_not_the_same())
-        return {"merged": None, "gguf": None}
-    base = load_base(plan)
+        return {}
+    base = load_base(plan, seed=plan.spec.seed + 1)
     base = base if plan.quantization == "none" else base.dequantize()
     merged = with_adapter(base, str(job.path / "adapter")).merge_and_unload()
     folder = job.path / "merged"
@@ -100,34 +100,20 @@ def _exported(job: JobDir, plan: TuningPlan, found: dict[str, Any], trained: tor
     if difference > found["tolerance"]:
         shutil.rmtree(unfinished)
         job.note(_not_the_same())
-        return {"merged": None, "gguf": None}
+        return {}
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
-    gguf = _as_gguf(job, plan, folder, trained) if plan.spec.export == "gguf" else None
-    return {"merged": str(folder), "merged_max_abs_logit_difference": difference, "gguf": gguf}
+    gguf = _as_gguf(job, plan, folder) if plan.spec.export == "gguf" else {}
+    return {"merged": str(folder), "merged_max_abs_logit_difference": difference, **gguf}
 
 
-def _as_gguf(job: JobDir, plan: TuningPlan, merged: Path, trained: torch.Tensor) -> str | None:
-    """Convert by llama.cpp's own script, read the file back and compare."""
-    converter = shutil.which(_CONVERTER)
-    if converter is None:
-        job.note(_no_converter())
-        return None
+def _as_gguf(job: JobDir, plan: TuningPlan, merged: Path) -> dict[str, Any]:
     file = job.path / "model-f16.gguf"
-    ended = subprocess.run(
-        [converter, str(merged), "--outtype", "f16", "--outfile", str(file)],
-        check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    if ended.returncode != 0 or not file.is_file():
-        job.note(_not_converted(ended.stderr.strip().splitlines()[-1:]))
-        return None
-    model = AutoModelForCausalLM.from_pretrained(job.path, gguf_file=file.name, dtype=torch.float32)
-    read = probes(plan.learner, model, plan)
-    if not bool((read.argmax(-1) == trained.argmax(-1)).all()):
-        file.unlink()
-        job.note(_not_the_same())
-        return None
-    return str(file)
+    try:
+        return {"gguf_check": export_gguf(merged, file, plan.architecture.kind), "gguf": str(file)}
+    except NotExported as refusal:
+        job.note(refusal.reason)
+        return {"gguf": None, "gguf_reason": {"en": refusal.reason.en, "zh": refusal.reason.zh}}
 
 
 def _not_the_same() -> Bilingual:
@@ -135,22 +121,6 @@ def _not_the_same() -> Bilingual:
         en="No merged model was kept: its answers differ from those of the model that was trained. "
         "Use the adapter beside its base.",
         zh="未保留合并后的模型：其输出与训练后的模型不一致。请将适配器与基座一起使用。",
-    )
-
-
-def _no_converter() -> Bilingual:
-    return Bilingual(
-        en=f"No GGUF file was made: {_CONVERTER} of llama.cpp is not on the PATH. The merged model in safetensors "
-        "is there to be converted.",
-        zh=f"未生成 GGUF 文件：PATH 中没有 llama.cpp 的 {_CONVERTER}。已保留 safetensors 格式的合并模型，可自行转换。",
-    )
-
-
-def _not_converted(last_line: Sequence[str]) -> Bilingual:
-    why = last_line[0] if last_line else "it gave no reason"
-    return Bilingual(
-        en=f"No GGUF file was made: the converter failed ({why}). The merged model in safetensors is there.",
-        zh=f"未生成 GGUF 文件：转换失败（{why}）。已保留 safetensors 格式的合并模型。",
     )
 
 

@@ -17,7 +17,8 @@ from finetune.architecture import Architecture
 from finetune.columns import Row
 from finetune.recipes.askers import asker_for
 from finetune.recipes.asking import LocalAsker
-from finetune.recipes.batches import Example, collate
+from finetune.recipes.batches import Example, collate, moved
+from finetune.recipes.kernels import fused_loss, fuses_loss
 from finetune.recipes.prefix import prefix_cache, repeat, shares_prefix_in_training
 from finetune.recipes.prompts import Prompts, shared_prefix
 from finetune.recipes.seq2seq import EncodedPrompts
@@ -129,9 +130,12 @@ class CausalLearner(_Prompted):
             cache = prefix_cache(model, self._prefix)
             repeat(cache, len(examples))
             shared = {"past_key_values": cache, "use_cache": True}
-        # The logits over a vocabulary are the largest tensor of all: only where an answer is predicted.
-        logits = model(input_ids=batch.ids, logits_to_keep=batch.predicts, **shared).logits
-        total = cross_entropy(logits.float(), batch.targets, reduction="sum")
+        if fuses_loss(model):
+            total = fused_loss(model, batch.ids, batch.predicts, **shared)
+        else:
+            # The logits over a vocabulary are the largest tensor of all: only where an answer is predicted.
+            logits = model(input_ids=batch.ids, logits_to_keep=batch.predicts, **shared).logits
+            total = cross_entropy(logits.float(), batch.targets, reduction="sum")
         return Loss(total, batch.targets.numel(), batch.tokens)
 
     @torch.inference_mode()
@@ -239,6 +243,6 @@ def _padded(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The rows next to each other, padded on the right, and a mask that is 1 where a row has a token."""
     width = max(map(len, rows))
-    ids = torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows], device=device)
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
-    return ids, mask
+    ids = torch.tensor([[*row, *[padding] * (width - len(row))] for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+    return moved(ids, device), moved(mask, device)

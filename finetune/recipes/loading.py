@@ -47,6 +47,10 @@ _AUTO: dict[Kind, Any] = {
     "seq2seq": AutoModelForSeq2SeqLM,
     "classifier": AutoModelForSequenceClassification,
 }
+_LAST_LAYERS = ("classifier", "score")
+"""What transformers calls the last layer of a classifier; PEFT learns and keeps these by itself."""
+_HEADS = ("pre_classifier", "pooler", "head")
+"""What may stand before it."""
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers")
 _SAMPLED_BYTES = 2**20
 
@@ -87,10 +91,11 @@ def load_model(
             trust_remote_code=False,
             output_loading_info=True,
             ignore_mismatched_sizes=made.has_new_head,
-            **_quantized(quantization, device),
+            **_quantized(quantization, device, made.kind),
             **_head(made),
         )
         _forbid_repacking(model)
+        model.made_up = made_up_modules(found["missing_keys"])
         if adapter is None and not made.has_new_head:
             _require_weights(location.id, model, found["missing_keys"])
         return (with_adapter(model, adapter) if adapter else model).eval()
@@ -186,6 +191,13 @@ def _place(location: ModelLocation, context: Context) -> str:
     return str(location.path or location.id)
 
 
+def made_up_modules(missing: Iterable[str]) -> list[str]:
+    """The modules whose weights no file had, beside the last layer of a head: they are random, so they must be learned
+    and kept whole. A pooler is one, where an encoder was published without."""
+    modules = {weight.rpartition(".")[0] for weight in missing}
+    return sorted(module for module in modules if module.split(".")[0] not in _LAST_LAYERS)
+
+
 def _head(made: Architecture) -> dict[str, Any]:
     """A classifier's outputs by name, so that a tuned head finds as many as it has labels."""
     if made.kind != "classifier":
@@ -194,13 +206,16 @@ def _head(made: Architecture) -> dict[str, Any]:
     return {"id2label": names, "label2id": {label: number for number, label in names.items()}}
 
 
-def _quantized(quantization: Quantization, device: torch.device) -> dict[str, Any]:
+def _quantized(quantization: Quantization, device: torch.device, kind: Kind) -> dict[str, Any]:
     """How weights are quantized on loading; no word of it where they are not.
 
     Even None would make transformers forget how a stored checkpoint was quantized, and take its integers for weights.
     """
+    # What is learned whole cannot be stored in few bits. None: the library's own choice.
+    heads = [rf".*\b{name}" for name in (*_LAST_LAYERS, *_HEADS)]
+    whole = heads if kind == "classifier" else None
     if quantization == "int8":
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=whole)}
     if quantization != "nf4":
         return {}
     config = BitsAndBytesConfig(
@@ -208,6 +223,7 @@ def _quantized(quantization: Quantization, device: torch.device) -> dict[str, An
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute_dtype(device),
+        llm_int8_skip_modules=whole,
     )
     return {"quantization_config": config}
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.utils import ModulesToSaveWrapper
 
 from finetune.comparison import Comparison, conclude, measure_of
 from finetune.errors import LongerThanContext
@@ -31,11 +32,12 @@ from finetune.recipes.dry_run import rehearse
 from finetune.recipes.general import compared, general_rows, read_general
 from finetune.recipes.guessing import CommonestLabel
 from finetune.recipes.job_dir import JobDir, read_json, run, write_json
+from finetune.recipes.kernels import use_fused_kernels
 from finetune.recipes.loading import environment, load_tokenizer, max_tokens, prepare_libraries, revision_of
 from finetune.recipes.memory import MemoryMeter
 from finetune.recipes.model_card import draw_loss_curve, write_model_card
 from finetune.recipes.preview import tell
-from finetune.recipes.search import searched
+from finetune.recipes.search import Trial, searched
 from finetune.recipes.training import (
     MAX_GRADIENT_NORM,
     WARM_UP_FRAC,
@@ -56,12 +58,17 @@ def tune(job: JobDir) -> None:
     """Score, train, score again, check what was saved, and leave the result."""
     plan = plan_tuning(job, prepare_libraries(job.context))
     tell(job, plan)
-    model = _load_base(job, plan)
+    model, kernels = _load_base(job, plan)
     rate = plan.spec.learning_rate or learning_rate_for(model.num_parameters(), plan.architecture.kind)
     plan = replace(plan, learning_rate=rate)
     _dry_run(job, plan, model)
     meter = MemoryMeter(model, plan.device)
-    about = {"revision": revision_of(plan.location, model), "peak_memory_gib": meter.meaning}
+    about = {
+        "revision": revision_of(plan.location, model),
+        "peak_memory_gib": meter.meaning,
+        "kernels": kernels,
+        "attention": str(getattr(model.config, "_attn_implementation", "unknown")),
+    }
     before = _score(job, plan, model, "before", done=0)
     known = _read_general(job, plan, model, "before")
     plan, trials = _searched(job, plan, model)
@@ -99,16 +106,20 @@ def tune(job: JobDir) -> None:
     _checkpoint(job).unlink(missing_ok=True)
 
 
-_EXPORTS_NOTHING = {"merged": None, "gguf": None}
+_EXPORTS_NOTHING = {"merged": None, "gguf": None, "gguf_check": None, "gguf_reason": None}
 
 
-def _load_base(job: JobDir, plan: TuningPlan) -> Any:
+def _load_base(job: JobDir, plan: TuningPlan) -> tuple[Any, str]:
+    """The base, and whether fused kernels are in it."""
     job.progress(0, plan.work, "loading")
     model = load_base(plan)
+    kernels = use_fused_kernels(model, plan.device, plan.architecture.kind)
+    if kernels.must_reload:
+        model = load_base(plan)
     if plan.spec.max_tokens and plan.spec.max_tokens > max_tokens(model):
         limit = round(max_tokens(model))
         raise LongerThanContext(plan.spec.base_model, max_tokens=plan.spec.max_tokens, context_tokens=limit)
-    return model
+    return model, kernels.said
 
 
 def _dry_run(job: JobDir, plan: TuningPlan, model: Any) -> None:
@@ -120,7 +131,7 @@ def _dry_run(job: JobDir, plan: TuningPlan, model: Any) -> None:
     try:
         rehearse(job, plan, tuned)
     finally:
-        tuned.unload()
+        _take_off_adapter(tuned)
 
 
 def _score(job: JobDir, plan: TuningPlan, model: Any, name: str, *, done: int) -> list[Answer]:
@@ -157,21 +168,23 @@ def _read_general(job: JobDir, plan: TuningPlan, model: Any, name: str) -> dict[
 
 def _searched(job: JobDir, plan: TuningPlan, model: Any) -> tuple[TuningPlan, dict[str, Any] | None]:
     """The plan with the settings that did best on the validation rows, and what was tried."""
-    if not plan.spec.search:
+    if not plan.spec.trials or not (plan.validation_rows or plan.spec.search):
         return plan, None
 
-    def train(settings: TuningPlan, name: str, tell: Callable[[Progress], None]) -> Progress:
-        tuned = _add_adapter(model, settings)
-        checkpoint = job.path / "search" / "checkpoints" / f"{name}.pt"
+    def train(trial: Trial, tell: Callable[[Progress], None]) -> Progress:
+        tuned = _add_adapter(model, trial.plan)
+        checkpoint = job.path / "search" / "checkpoints" / f"{trial.name}.pt"
+        before, steps = (trial.number - 1) * len(plan.steps), len(trial.plan.steps)
 
         def report(progress: Progress) -> None:
-            job.progress(len(plan.held_out_rows) + progress.step, plan.work, f"search: {name}")
+            done = len(plan.held_out_rows) + before + progress.step * len(plan.steps) // steps
+            job.progress(done, plan.work, f"search: {trial.number}/{plan.spec.trials}")
             tell(progress)
 
         try:
-            return Trainer(settings, tuned, checkpoint, fingerprint(settings.spec), report).train()
+            return Trainer(trial.plan, tuned, checkpoint, fingerprint(trial.plan.spec), report).train()
         finally:
-            tuned.unload()
+            _take_off_adapter(tuned)
 
     found = searched(job, plan, train)
     return found.plan, found.report
@@ -188,11 +201,24 @@ def _add_adapter(model: Any, plan: TuningPlan) -> Any:
         task_type=plan.learner.peft_task,
         use_rslora=spec.use_rslora,
         use_dora=spec.use_dora,
+        modules_to_save=model.made_up or None,
     )
     tuned = get_peft_model(model, config)
     if spec.gradient_checkpointing:
         compute_activations_again(tuned)
     return tuned
+
+
+def _take_off_adapter(tuned: Any) -> None:
+    """Leave the base as it was, for the next trial: `unload` alone would leave a head that has learned."""
+    heads = {
+        name.removeprefix("base_model.model."): module.original_module
+        for name, module in tuned.named_modules()
+        if isinstance(module, ModulesToSaveWrapper)
+    }
+    base = tuned.unload()
+    for name, head in heads.items():
+        base.set_submodule(name, head)
 
 
 def _trained_by(job: JobDir, plan: TuningPlan, model: Any, meter: MemoryMeter) -> Progress:

@@ -26,7 +26,7 @@ tags: [lora, shortlist]
 
 # {short_base}, tuned on {dataset}
 
-A {method} adapter for [{base}](https://huggingface.co/{base}) that {does}.
+A {method} adapter for {linked_base} that {does}.
 
 ## Results
 
@@ -61,11 +61,11 @@ One row as it was learned, and what of it was learned:
 from peft import PeftModel
 from transformers import {auto}, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("path/of/this/folder")
-base = {auto}.from_pretrained("{base}"{head})
+base = {auto}.from_pretrained("{base_place}"{head})
 model = PeftModel.from_pretrained(base, "path/of/this/folder")
 ```
 
-{how_to_ask}
+{other_weights}{how_to_ask}
 ## 中文说明
 
 本适配器基于 {short_base}。在 {held_out} 条未参与训练的数据上，{metric_zh}由 {before:.3f} 变为 {after:.3f}
@@ -75,6 +75,11 @@ model = PeftModel.from_pretrained(base, "path/of/this/folder")
 
 The licence of the base is {licence}; whether the adapter may be passed on depends on it and on your data.
 It was measured on rows like those it learned from: other kinds of text are untested.
+"""
+_OTHER_WEIGHTS = """It was trained and measured on the weights that travel in a package: the published ones in 4 bits.
+On the published weights its answers may differ a little: `shortlist evaluate` measures it there too.
+`python -m finetune.recipes.convert HOME` writes the very weights into a folder.
+
 """
 _AUTO: Mapping[TaskName, str] = {
     "causal-lm": "AutoModelForCausalLM",
@@ -93,8 +98,7 @@ def write_model_card(path: Path, result: Mapping[str, Any], plan: TuningPlan) ->
     comparison, dataset, metric = result["comparison"], result["dataset"], result["metric"]
     low, high = comparison["ci95"]
     card = _CARD.format(
-        base=result["base_model"],
-        short_base=result["base_model"].rsplit("/", 1)[-1],
+        **_base(plan),
         licence=plan.location.licence or "unknown",
         pipeline=_PIPELINE[plan.learner.task],
         dataset=dataset["name"],
@@ -140,6 +144,21 @@ def draw_loss_curve(curve: Sequence[LossPoint], path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.legend()
     figure.savefig(path, dpi=120)
+
+
+def _base(plan: TuningPlan) -> dict[str, str]:
+    """What the base is called and where it is loaded from; a folder of this machine means nothing elsewhere."""
+    id_ = plan.location.id
+    short = id_.rstrip("/").rsplit("/", 1)[-1]
+    if plan.location.kind == "folder":
+        place = f"path/of/{short}"
+        return {"base": short, "short_base": short, "linked_base": f"`{short}`", "base_place": place} | {
+            "other_weights": ""
+        }
+    linked = f"[{id_}](https://huggingface.co/{id_})"
+    return {"base": id_, "short_base": short, "linked_base": linked, "base_place": id_} | {
+        "other_weights": _OTHER_WEIGHTS if plan.location.kind == "embedded" else ""
+    }
 
 
 def _does(plan: TuningPlan) -> str:

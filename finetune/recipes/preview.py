@@ -33,7 +33,7 @@ _TIMED_SIZE = 768
 
 def preview(job: JobDir) -> None:
     """Leave preview.json, and load nothing but a tokenizer."""
-    plan = plan_tuning(job, prepare_libraries(job.context))
+    plan = plan_tuning(job, prepare_libraries(job.context), rewords=False)
     found = preview_of(plan, need_of(plan))
     write_text(job.path / FILE, found.model_dump_json(indent=1))
 

@@ -13,7 +13,7 @@ import torch
 from finetune import data
 from finetune.admission import files_of
 from finetune.architecture import Architecture, Kind, fact_of
-from finetune.augment import augmented
+from finetune.augment import Reworded, augmented
 from finetune.columns import Row
 from finetune.device import Device
 from finetune.errors import TooFewToSearch
@@ -25,7 +25,8 @@ from finetune.recipes.job_dir import Context, JobDir
 from finetune.recipes.learners import Learner, learner_for
 from finetune.recipes.loading import architecture_for, load_tokenizer
 from finetune.recipes.memory import device_here
-from finetune.spec import MAX_TOKENS, Augmentation, TuningSpec
+from finetune.recipes.rewording import NOT_REWORDED, reworded
+from finetune.spec import MAX_TOKENS, TuningSpec
 from finetune.tuning_admission import MIN_ROWS_TO_VALIDATE, context_tokens, require_learner
 from index.bilingual import Bilingual
 from index.catalogue.catalogue import Catalogue
@@ -73,6 +74,8 @@ class TuningPlan:
     """What memory depends on; None where the number of parameters is not to be had."""
     device_free: Device
     """The device, and what is free on it before the model is loaded."""
+    reworded: Reworded
+    """Training rows in other words, where the augmentation wants them."""
     learning_rate: float = LARGE_MODEL_RATE
     """Peak, until the size of the model is known."""
 
@@ -101,18 +104,21 @@ class TuningPlan:
     @property
     def work(self) -> int:
         """Units of progress: a row scored or a step taken."""
-        return 2 * len(self.held_out_rows) + len(self.steps) * (1 + self.spec.search)
+        return 2 * len(self.held_out_rows) + len(self.steps) * (1 + self.spec.trials)
 
     def with_settings(self, spec: TuningSpec) -> TuningPlan:
         """The same rows with other settings: learning rate, rank, epochs, augmentation."""
-        rows = _learned_rows(self.train_rows, spec.augmentation, spec.seed)
+        rows = augmented(self.train_rows, spec.augmentation, seed=spec.seed, reworded=self.reworded).rows
         examples = tuple(self.learner.encode(rows))
         rate = spec.learning_rate or self.learning_rate
         return replace(self, spec=spec, examples=examples, steps=_steps(examples, spec), learning_rate=rate)
 
 
-def plan_tuning(job: JobDir, device: torch.device) -> TuningPlan:
-    """Read the spec and decide which rows are learned from, which are held out, and in which steps."""
+def plan_tuning(job: JobDir, device: torch.device, *, rewords: bool = True) -> TuningPlan:
+    """Read the spec and decide which rows are learned from, which are held out, and in which steps.
+
+    `rewords` may ask the hosted model that the spec names for rows in other words: a preview sends nothing.
+    """
     spec = TuningSpec.model_validate_json(job.spec_json)
     spec = spec.model_copy(update={"base_model": canonical_name(spec.base_model)})
     location = resolve(spec.base_model)
@@ -131,8 +137,9 @@ def plan_tuning(job: JobDir, device: torch.device) -> TuningPlan:
         raise _nothing_left(len(rows), len(train), len(held_out), too_long, limit)
     if spec.search and not validation:
         raise TooFewToSearch(rows=len(train), least=MIN_ROWS_TO_VALIDATE)
-    learned = _learned_rows(train, spec.augmentation, spec.seed)
-    examples = tuple(learner.encode(learned))
+    rewording = reworded(job, spec, train, [*validation, *held_out]) if rewords else NOT_REWORDED
+    learned = augmented(train, spec.augmentation, seed=spec.seed, reworded=rewording.texts)
+    examples = tuple(learner.encode(learned.rows))
     watched = validation or held_out[:_HELD_OUT_LOSS_ROWS]
     return TuningPlan(
         spec=spec,
@@ -152,7 +159,8 @@ def plan_tuning(job: JobDir, device: torch.device) -> TuningPlan:
             "rows_too_long_ids": _in_order(too_long)[:_NAMED_ROWS],
             "rows_similar": len(similar),
             "rows_similar_ids": _in_order(similar)[:_NAMED_ROWS],
-            "rows_added": augmented(train, spec.augmentation, seed=spec.seed).added,
+            "rows_added": learned.added,
+            "reworded": rewording.report,
             "max_tokens": limit,
             "tokens_trained": sum(example.length for example in examples),
             "sample": _sample(learner, examples[0]),
@@ -167,6 +175,7 @@ def plan_tuning(job: JobDir, device: torch.device) -> TuningPlan:
         )
         or Catalogue.load().find(location.id),
         device_free=device_here(),
+        reworded=rewording.texts,
     )
 
 
@@ -203,10 +212,6 @@ def _divided(rows: Sequence[Row], spec: TuningSpec) -> tuple[list[Row], list[Row
     seed = spec.seed + _VALIDATION_SEED
     learned, validation = data.split(train, VALIDATION_FRAC, seed, has_classes=has_classes)
     return learned, data.sample(validation, _MOST_VALIDATION_ROWS, spec.seed), held_out, similar_ids
-
-
-def _learned_rows(rows: Sequence[Row], ways: Sequence[Augmentation], seed: int) -> list[Row]:
-    return list(augmented(rows, ways, seed=seed).rows)
 
 
 def _in_order(ids: Sequence[str]) -> list[str]:

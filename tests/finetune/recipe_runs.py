@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,16 @@ def result_of(job: Path) -> dict[str, Any]:
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def kill_when(recipe: str, job: Path, is_reached: Callable[[], bool]) -> None:
+    """Run the recipe until files show that a point `is_reached`, and kill it there as a crash would."""
+    child = subprocess.Popen(
+        command(recipe, job), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while child.poll() is None and not is_reached():
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(0.002)
+    child.kill()
+    _, log = child.communicate()
+    assert child.returncode == -signal.SIGKILL, log

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file
 
 from finetune.columns import Row
 from finetune.data import register
 from finetune.metrics.likelihood import TextLikelihood
 from finetune.recipes import lora, training
+from finetune.recipes.adapter import save_adapter
 from finetune.recipes.check_adapter import compare, load_base, probes
 from finetune.recipes.checkpoint import Progress
 from finetune.recipes.general import compared, general_rows
@@ -113,6 +116,22 @@ def test_the_merged_model_answers_as_the_adapter_does(tuned_encoder: Path) -> No
     assert result_of(tuned_encoder)["merged_max_abs_logit_difference"] < 1e-4
 
 
+def test_the_five_lines_of_the_card_load_the_model_that_was_trained(
+    tuned_encoder: Path, encoder: Path
+) -> None:
+    result = result_of(tuned_encoder)
+    card = Path(result["model_card"]).read_text(encoding="utf-8")
+    assert str(encoder) not in card
+    lines = card.partition("```python\n")[2].partition("```")[0]
+    assert len(lines.splitlines()) == 5
+    lines = lines.replace("path/of/this/folder", result["adapter"]).replace("path/of/model", str(encoder))
+    loaded: dict[str, Any] = {}
+    exec(lines, loaded)  # noqa: S102 - what a reader of the card would paste
+    plan = plan_tuning(JobDir(tuned_encoder), torch.device("cpu"), is_again=True)
+    trained = load_file(tuned_encoder / "check" / "trained.safetensors")["logits"]
+    assert torch.allclose(probes(plan.learner, loaded["model"], plan), trained, atol=1e-5)
+
+
 def test_what_the_reader_must_know_of_the_rows_is_told(tuned_encoder: Path) -> None:
     dataset = result_of(tuned_encoder)["dataset"]
     assert dataset["rows_validation"] > 0
@@ -142,6 +161,30 @@ def test_the_check_catches_a_merge_that_is_not_the_trained_model(tuned_encoder: 
     found = compare(plan, trained, model, merge=merge)
     assert not found["passed"]
     assert found["reloaded_max_abs_logit_difference"] == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "method"),
+    [
+        (tiny.encoder_without_pooler, "lora"),
+        (tiny.encoder_without_pooler, "qlora"),
+        (tiny.distilled_encoder, "lora"),
+        (tiny.roberta_encoder, "qlora"),
+    ],
+)
+def test_layers_that_the_base_lacks_are_learned_and_saved_with_the_adapter(
+    tmp_path: Path, made: Callable[[], Any], method: Literal["lora", "qlora"]
+) -> None:
+    """A fresh process makes up other weights for them, so an adapter without them would answer otherwise."""
+    folder = tiny.saved(tmp_path / "model", made())
+    job = job_on(tmp_path, folder, learnable_rows(24), max_steps=2, method=method, learning_rate=1e-2)
+    plan = plan_tuning(job, torch.device("cpu"))
+    model = lora._add_adapter(load_base(plan), plan)
+    Trainer(plan, model, tmp_path / "run.pt", "run", lambda _: None).train()
+    trained = probes(plan.learner, model, plan)
+    save_adapter(job.path / "adapter", model, plan)
+    again = with_adapter(load_base(plan, seed=99), str(job.path / "adapter"))
+    assert torch.equal(probes(plan.learner, again, plan), trained)
 
 
 def test_a_sequence_to_sequence_model_learns_to_write(tmp_path: Path) -> None:

@@ -16,11 +16,14 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
+    DistilBertConfig,
+    DistilBertModel,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
+    RobertaModel,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -60,6 +63,28 @@ def classifier(labels: tuple[str, ...] = LABELS, kind: str = "bert", seed: int =
 def bare_encoder() -> Any:
     torch.manual_seed(0)
     return BertModel(BertConfig(**SIZE, **IDS, vocab_size=len(VOCABULARY), max_position_embeddings=64)).eval()
+
+
+def encoder_without_pooler() -> Any:
+    """As many are published that were made for vectors."""
+    torch.manual_seed(0)
+    config = BertConfig(**SIZE, **IDS, vocab_size=len(VOCABULARY), max_position_embeddings=64)
+    return BertModel(config, add_pooling_layer=False).eval()
+
+
+def distilled_encoder() -> Any:
+    torch.manual_seed(0)
+    config = DistilBertConfig(
+        dim=64, hidden_dim=64, n_layers=2, n_heads=4, pad_token_id=0,
+        vocab_size=len(VOCABULARY), max_position_embeddings=64,
+    )  # fmt: skip
+    return DistilBertModel(config).eval()
+
+
+def roberta_encoder() -> Any:
+    torch.manual_seed(0)
+    config = RobertaConfig(**SIZE, **IDS, vocab_size=len(VOCABULARY), max_position_embeddings=64)
+    return RobertaModel(config, add_pooling_layer=False).eval()
 
 
 def t5(seed: int = 0) -> Any:
