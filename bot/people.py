@@ -8,6 +8,7 @@ from threading import Lock
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.inbound import Place
 from bot.render.slack import escaped
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
@@ -21,6 +22,12 @@ def mention(person: str) -> str:
 def is_slack_user(person: str) -> bool:
     """True when the name is a Slack user id, not that of somebody at a terminal."""
     return _USER_ID.fullmatch(person) is not None
+
+
+def direct_place(client: WebClient, team: str, person: str) -> Place:
+    """The direct conversation with somebody."""
+    opened = client.conversations_open(users=person)
+    return Place(team=team, channel=opened["channel"]["id"], thread_ts=None)
 
 
 class Names:

@@ -7,9 +7,11 @@ An edit may happen twice, which changes nothing; a result is claimed before it i
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -19,11 +21,11 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 from sqlalchemy import Engine, insert, select, update
 
-from bot import deliveries, wording
+from bot import agent, deliveries, wording
 from bot.failures import error_message
 from bot.inbound import Place
 from bot.people import Names, is_slack_user
-from bot.render.cards import card, result_files, result_message
+from bot.render.cards import card, result_files, result_message, title
 from bot.render.slack import Message, text_message
 from bot.waiting import WaitingCards
 from finetune.jobs import Jobs
@@ -39,6 +41,10 @@ NO_ENTRY = frozenset({"channel_not_found", "not_in_channel", "is_archived", "res
 _NOBODY = NO_ENTRY | {"user_not_found", "account_inactive", "user_disabled", "cannot_dm_bot"}
 
 
+_EDITS_PER_MINUTE = 40
+"""Slack takes about 50 `chat.update` a minute: the others are for answers and for cards that end."""
+_SESSION_LASTS_S = 20 * 60
+"""Slack ends a session that is processing after an hour, unless it is told again."""
 _FILES_OWED = 2
 """`finished` of a card whose result is told and whose files are not in the thread yet."""
 _BEING_TOLD = 3
@@ -76,6 +82,13 @@ class JobCards:
         self._jobs = jobs
         self._names = names
         self._waiting = WaitingCards(jobs)
+        self._turns = count(1)
+        self._edited: dict[int, int] = {}
+        """When each card was edited last, by turns."""
+        self.client_of: Callable[[str], WebClient | None] = lambda _team: None
+        """The client of a job's own workspace, where several are served."""
+        self._shown_at_work: dict[int, float] = {}
+        """When Slack was last told that a job is under way."""
 
     def post(self, client: WebClient, job: Job, place: Place, language: Language) -> None:
         """Post the card of a job, unless it has one already."""
@@ -104,18 +117,32 @@ class JobCards:
         """Bring the card of one job up to date now, because somebody just acted on it."""
         query = select(job_cards).where(job_cards.c.job_id == int(job_id), job_cards.c.finished == 0)
         for row in self._rows(query):
-            self._update(client, row)
+            self._update(client, row, self._jobs.status(job_id))
 
-    def tick(self, client: WebClient) -> None:
-        """Bring every open card up to date. One that fails does not hold up the others."""
+    def open_in(self, channel: str, thread_ts: str | None) -> list[str]:
+        """The jobs that have not ended and whose card is in this thread, or is its root."""
+        c = job_cards.c
+        here = (c.channel == channel) & (c.finished == 0)
+        in_thread = here & ((c.thread_ts == thread_ts) | (c.message_ts == thread_ts))
+        rows = self._rows(select(job_cards).where(in_thread if thread_ts else here))
+        jobs = (self._jobs.status(str(row.job_id)) for row in rows)
+        return [job.id for job in jobs if not job.is_finished]
+
+    def tick(self, client: WebClient, *, most_edits: int | None = None) -> None:
+        """Bring open cards up to date: what has ended always, of what runs as many as `most_edits`, those first
+        that were not edited for longest. One that fails does not hold up the others."""
         rows = self._rows(select(job_cards).where(job_cards.c.finished.in_((0, _FILES_OWED))))
+        rows.sort(key=lambda row: self._edited.get(row.job_id, 0))
         moved = self._moved(rows)
+        left = len(rows) if most_edits is None else most_edits
         for row in rows:
             try:
+                job = self._jobs.status(str(row.job_id))
+                own = self.client_of((job.thread or "").partition(":")[0]) or client
                 if row.finished == _FILES_OWED:
-                    self._share_files(client, row, self._jobs.status(str(row.job_id)), _place(row))
-                else:
-                    self._update(client, row, has_moved=str(row.job_id) in moved)
+                    self._share_files(own, row, job, _place(row))
+                elif job.is_finished or left > 0:
+                    left -= self._update(own, row, job, has_moved=job.id in moved)
             except Exception:
                 logger.exception("job card not updated", extra={"job_id": row.job_id})
 
@@ -140,16 +167,33 @@ class JobCards:
         with self._engine.connect() as connection:
             return connection.execute(query).first() is not None
 
-    def _update(self, client: WebClient, row: CardRow, *, has_moved: bool = False) -> None:
-        job = self._jobs.status(str(row.job_id))
-        is_true = not has_moved and not self._jobs.events_after(row.cursor, str(row.job_id))
+    def _update(self, client: WebClient, row: CardRow, job: Job, *, has_moved: bool = False) -> int:
+        """Edit the card when there is news; returns how many edits that took."""
+        is_true = not has_moved and not self._jobs.events_after(row.cursor, job.id)
         if not job.is_finished and is_true:
-            return
+            return 0
+        self._edited[row.job_id] = next(self._turns)
+        self._show_session(client, row, job)
         message, cursor = self._render(client, job, row.language)
         _edit(client, row, message)
         self._save(row, cursor=cursor)
         if job.is_finished:
+            self._edited.pop(row.job_id, None)
             self._finish(client, row, job)
+        return 1
+
+    def _show_session(self, client: WebClient, row: CardRow, job: Job) -> None:
+        """In a thread with the agent, keep Slack's own Stop button there while the job runs, and no longer."""
+        if not row.channel.startswith("D") or row.thread_ts is None:
+            return
+        shown_at = self._shown_at_work.get(row.job_id)
+        if job.is_finished:
+            self._shown_at_work.pop(row.job_id, None)
+            if set(self.open_in(row.channel, row.thread_ts)) <= {job.id}:
+                agent.end_session(client, _place(row))
+        elif shown_at is None or time.monotonic() - shown_at > _SESSION_LASTS_S:
+            self._shown_at_work[row.job_id] = time.monotonic()
+            agent.show_work(client, _place(row), title(job, row.language))
 
     def _finish(self, client: WebClient, row: CardRow, job: Job) -> None:
         """Post the result. Whoever marks the row first does it, so that it is posted once."""
@@ -260,6 +304,7 @@ class CardPoller:
         self._cards = cards
         self._client = client
         self._interval_s = max(interval_s, 0.05)
+        self._most_edits = max(1, int(_EDITS_PER_MINUTE * self._interval_s / 60))
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="job-cards", daemon=True)
 
@@ -275,7 +320,7 @@ class CardPoller:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._cards.tick(self._client)
+                self._cards.tick(self._client, most_edits=self._most_edits)
             except Exception:
                 logger.exception("job cards not read")
             self._stopped.wait(self._interval_s)

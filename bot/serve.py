@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from filelock import FileLock, Timeout
+from pydantic import SecretStr
 
 from bot.app import build_desk, configure_logging
 from bot.settings import Settings, read_settings
@@ -18,7 +19,8 @@ def serve(*, mode: Literal["socket", "http"] | None, port: int) -> None:
     """Run the Slack app until it is stopped."""
     settings = read_settings()
     configure_logging(settings)
-    chosen = mode or ("socket" if settings.slack_app_token else "http")
+    is_socket = settings.slack_app_token and not settings.slack_client_id
+    chosen = mode or ("socket" if is_socket else "http")
     require_tokens(settings, chosen)
     from bot.slack import run  # noqa: PLC0415  no Slack import before the settings are known to be good
 
@@ -55,7 +57,14 @@ def only_bot_of(settings: Settings) -> Iterator[None]:
 
 def require_tokens(settings: Settings, mode: Literal["socket", "http"]) -> None:
     """Raise BadSetting naming the first variable that is missing."""
-    needed = {"SLACK_BOT_TOKEN": settings.slack_bot_token}
+    needed: dict[str, SecretStr | None] = {}
+    if settings.slack_client_id:
+        needed |= {
+            "SLACK_CLIENT_SECRET": settings.slack_client_secret,
+            "SHORTLIST_TOKEN_KEY": settings.token_key,
+        }
+    else:
+        needed["SLACK_BOT_TOKEN"] = settings.slack_bot_token
     if mode == "socket":
         needed["SLACK_APP_TOKEN"] = settings.slack_app_token
     else:

@@ -60,6 +60,20 @@ class Settings(BaseSettings):
         default="",
         description="Slack user ids that may let jobs go first, separated by commas; empty: nobody in Slack.",
     )
+    approvers: str = Field(
+        default="",
+        description="Slack user ids that are asked when a job would take more than the limits, separated by "
+        "commas; empty: the administrators.",
+    )
+    approve_gpu_hours: float | None = Field(
+        default=None, gt=0, description="A job from Slack that would take more needs an approver's leave."
+    )
+    approve_usd: float | None = Field(
+        default=None, gt=0, description="A job from Slack that would cost more needs an approver's leave."
+    )
+    slack_file_mib: float = Field(
+        default=100.0, gt=0, le=200, description="Largest file that is taken from Slack as a data set."
+    )
     devices: str = Field(
         default="auto",
         pattern=DEVICES_PATTERN,
@@ -103,6 +117,9 @@ class Settings(BaseSettings):
     ray_gpu_gib: float = Field(
         default=80.0, gt=0, description="Memory of one GPU of the cluster, which Ray does not tell."
     )
+    questions_per_minute: int = Field(
+        default=20, ge=1, description="Most questions of one person in Slack that are answered in a minute."
+    )
     card_interval_s: float = Field(
         default=3.0, ge=0, description="Shortest time between two edits of one job card."
     )
@@ -114,6 +131,24 @@ class Settings(BaseSettings):
     )
     slack_signing_secret: SecretStr | None = Field(
         default=None, alias="SLACK_SIGNING_SECRET", description="Signing secret, for HTTP."
+    )
+    slack_client_id: str | None = Field(
+        default=None,
+        alias="SLACK_CLIENT_ID",
+        description="Client id of the app, to serve every workspace that installs it, over HTTP.",
+    )
+    slack_client_secret: SecretStr | None = Field(
+        default=None, alias="SLACK_CLIENT_SECRET", description="Client secret of the app, with the client id."
+    )
+    token_key: SecretStr | None = Field(
+        default=None,
+        description="Fernet key that encrypts the tokens of workspaces in the store; several, separated by commas: "
+        "the first encrypts, all decrypt.",
+    )
+    redirect_url: str | None = Field(
+        default=None,
+        description="Where Slack sends people back to after an installation, as registered with the app: "
+        "https://…/slack/oauth_redirect.",
     )
     slack_api_url: str = Field(
         default="https://slack.com/api/", alias="SLACK_API_URL", description="Base URL of the Slack Web API."
@@ -172,6 +207,11 @@ class Settings(BaseSettings):
     def admin_ids(self) -> frozenset[str]:
         """Slack user ids that may let jobs go first."""
         return _ids(self.admins)
+
+    @property
+    def approver_ids(self) -> frozenset[str]:
+        """Slack user ids that may let jobs take more than the limits."""
+        return _ids(self.approvers)
 
     @property
     def runner_ids(self) -> frozenset[str]:

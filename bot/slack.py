@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from slack_bolt import App
@@ -27,14 +27,32 @@ from slack_sdk.http_retry.builtin_handlers import (
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.web import SlackResponse
 
-from bot import wording
-from bot.access import Access
+from bot import approvals, wording
+from bot.access import Access, Limits
 from bot.answering import STARTING_SKILLS
 from bot.console import Output
+from bot.data_choice import DataDesk
+from bot.files import FileShelf
 from bot.http_server import HttpServer
-from bot.listeners import actions, commands, events, home, views
+from bot.installations import AppCredentials, StoreAuthorize, installation_flow, open_installations
+from bot.launches import Launches
+from bot.listeners import (
+    actions,
+    choices,
+    commands,
+    events,
+    feedback,
+    follow_ups,
+    home,
+    installs,
+    sessions,
+    shortcuts,
+    stale,
+    views,
+)  # fmt: skip
 from bot.people import Names
 from bot.progress import CardPoller, JobCards
+from bot.receiving import Sweeper, resume
 from bot.settings import Settings
 from bot.surface import Surface
 from index.bilingual import Bilingual
@@ -44,6 +62,7 @@ from skills.conversation.answer import Answer
 from skills.conversation.request import Turn
 from skills.desk import Desk
 from skills.jobs import changes_priority, stops_a_job
+from skills.wording_by_model import Said
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +75,9 @@ _TIMEOUT_S = 30
 class Credentials:
     """What the app shows to Slack, and how it knows that a request is Slack's."""
 
-    bot_token: str
+    bot_token: str = ""
+    app: AppCredentials | None = None
+    """Where every workspace that installs the app is served, in place of one token."""
     signing_secret: str | None = None
     """None where requests come by Socket Mode only."""
     api_url: str = "https://slack.com/api/"
@@ -66,14 +87,20 @@ def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port
     """Serve Slack until SIGINT or SIGTERM; answers under way are finished first."""
     credentials = Credentials(
         bot_token=_revealed(settings.slack_bot_token),
+        app=_app_credentials(settings),
         signing_secret=_revealed(settings.slack_signing_secret),
         api_url=settings.slack_api_url,
     )
-    surface = surface_of(desk, Access(settings.runner_ids, settings.admin_ids))
+    surface = replace(
+        surface_of(desk, access_of(settings), FileShelf(max_mib=settings.slack_file_mib)),
+        questions_per_minute=settings.questions_per_minute,
+    )
     app = build_bolt_app(credentials, surface)
+    pipeline.warm_up(desk)
     poller = CardPoller(surface.cards, app.client, interval_s=settings.card_interval_s)
     with ExitStack() as running:
         stopped = running.enter_context(_signals())
+        running.callback(surface.lines.close)
         running.callback(app.listener_runner.listener_executor.shutdown)
         if mode == "http":
             server = running.enter_context(serve_http(app, port))
@@ -83,30 +110,62 @@ def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port
             how = wording.BY_SOCKET
         if settings.is_alone:
             surface.cards.reopen_untold()
+        client_of = clients_of(app, credentials)
+        surface.cards.client_of = client_of
+        resume(surface, client_of, is_alone=settings.is_alone)
+        sweeper = Sweeper(partial(resume, surface, client_of, is_alone=False))
+        sweeper.start()
+        running.callback(sweeper.stop)
         poller.start()
         running.callback(poller.stop)
         if desk.jobs.list(unfinished_only=True):
             desk.jobs.ensure_worker()
-        Output(json=False).note(_connected(app.client, how))
+        Output(json=False).note(_serving_many(how) if credentials.app else _connected(app.client, how))
         stopped.wait()
 
 
-def surface_of(desk: Desk, access: Access) -> Surface:
-    """The desk as the listeners see it."""
+def _app_credentials(settings: Settings) -> AppCredentials | None:
+    if not settings.slack_client_id:
+        return None
+    return AppCredentials(
+        client_id=settings.slack_client_id,
+        client_secret=_revealed(settings.slack_client_secret),
+        token_key=_revealed(settings.token_key),
+        redirect_url=settings.redirect_url,
+    )
+
+
+def access_of(settings: Settings) -> Access:
+    """Who may do what, as the settings say."""
+    return Access(
+        settings.runner_ids,
+        settings.admin_ids,
+        settings.approver_ids,
+        Limits(gpu_hours=settings.approve_gpu_hours, usd=settings.approve_usd),
+    )
+
+
+def surface_of(desk: Desk, access: Access, shelf: FileShelf | None = None) -> Surface:
+    """The desk as the listeners see it: jobs above the limits go to an approver first."""
+    desk = replace(desk, jobs=desk.jobs.gated(approvals.gate(access, desk.jobs.effort)))
     names = Names()
     return Surface(
         reply=partial(_reply, desk=desk, access=access),
-        read=partial(pipeline.read, desk=desk),
+        # By rules alone: a form opens within the three seconds that Slack gives, however slow a chat model is.
+        read=partial(pipeline.read, desk=replace(desk, chat_model=None)),
         jobs=desk.jobs,
         threads=desk.threads,
         engine=desk.engine,
         access=access,
         names=names,
         cards=JobCards(desk.engine, desk.jobs, names),
+        launches=Launches(desk.engine),
+        data=DataDesk(desk.jobs, shelf or FileShelf()),
+        desk=desk,
     )
 
 
-def _reply(turn: Turn, *, desk: Desk, access: Access) -> Answer:
+def _reply(turn: Turn, said: Said | None = None, *, desk: Desk, access: Access) -> Answer:
     """Answer a turn; one that would start or stop a job only to who may do so."""
     request = pipeline.read(turn, desk)
     if request.skill in STARTING_SKILLS:
@@ -115,28 +174,59 @@ def _reply(turn: Turn, *, desk: Desk, access: Access) -> Answer:
         access.require_stop(turn.person, desk.jobs.status(request.job_id))
     if request.skill == "jobs" and request.job_id is not None and changes_priority(request):
         access.require_admin(turn.person)
-    return pipeline.reply(turn, desk)
+    return pipeline.reply(turn, desk, said)
 
 
 def build_bolt_app(credentials: Credentials, surface: Surface) -> App:
     """Build the app with all its listeners; Unavailable when Slack is out of reach or refuses the token."""
     app = App(
-        token=credentials.bot_token,
         # Without a secret of Slack's, one that nobody knows: HTTP requests are refused, never believed.
         signing_secret=credentials.signing_secret or secrets.token_hex(),
         token_verification_enabled=False,
         listener_executor=ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="slack-listener"),
+        **_authorized(credentials, surface),
     )
     _configure(app.client, credentials.api_url)
-    _auth_test(app.client)
+    if credentials.app is None:
+        _auth_test(app.client)
     app.error(_log_error)
     register_listeners(app, surface)
     return app
 
 
+def _authorized(credentials: Credentials, surface: Surface) -> dict[str, Any]:
+    """How Bolt finds the token of an event: the one there is, or that of the workspace in the store."""
+    if credentials.app is None:
+        return {"token": credentials.bot_token}
+    client = WebClient()
+    _configure(client, credentials.api_url)
+    installations = open_installations(credentials.app, surface.engine)
+    flow = installation_flow(credentials.app, installations, client)
+    return {"client": client, "oauth_flow": flow, "authorize": StoreAuthorize(installations)}
+
+
+def clients_of(app: App, credentials: Credentials) -> Callable[[str], WebClient | None]:
+    """The client for what is done in a workspace without an event of it; None where the app is not installed."""
+    authorize = app._authorize
+    if not isinstance(authorize, StoreAuthorize):
+        return lambda _team: app.client
+
+    def client_of(team: str) -> WebClient | None:
+        token = authorize.token(team)
+        if token is None:
+            return None
+        client = WebClient(token=token)
+        _configure(client, credentials.api_url)
+        return client
+
+    return client_of
+
+
 def register_listeners(app: App, surface: Surface) -> None:
     """Register everything that the manifest promises."""
-    for listeners in (events, commands, actions, views, home):
+    for listeners in (
+        events, sessions, commands, follow_ups, feedback, shortcuts, actions, choices, views, home, installs, stale,
+    ):  # fmt: skip
         listeners.register(app, surface)
 
 
@@ -170,7 +260,7 @@ def _configure(client: WebClient, api_url: str) -> None:
     client.timeout = _TIMEOUT_S
     client.retry_handlers = [
         ConnectionErrorRetryHandler(),
-        RateLimitErrorRetryHandler(max_retry_count=3),
+        RateLimitErrorRetryHandler(max_retry_count=10),
         ServerErrorRetryHandler(max_retry_count=2),
     ]
 
@@ -208,6 +298,12 @@ def _connected(client: WebClient, how: Bilingual) -> Bilingual:
     return Bilingual(
         en=wording.CONNECTED.en.format(team=team, bot=bot, how=how.en),
         zh=wording.CONNECTED.zh.format(team=team, bot=bot, how=how.zh),
+    )
+
+
+def _serving_many(how: Bilingual) -> Bilingual:
+    return Bilingual(
+        en=wording.SERVING_MANY.en.format(how=how.en), zh=wording.SERVING_MANY.zh.format(how=how.zh)
     )
 
 

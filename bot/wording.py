@@ -52,6 +52,12 @@ SLACK_UNREACHABLE: Final = Bilingual(
     en="Slack does not answer at {url} ({error}). Check the network and SLACK_API_URL, then start again.",
     zh="{url} 上的 Slack 没有响应（{error}）。请检查网络和 SLACK_API_URL，然后重新启动。",
 )
+BAD_TOKEN_KEY: Final = Bilingual(
+    en="SHORTLIST_TOKEN_KEY is no key. Make one with `python -c 'from cryptography.fernet import Fernet; "
+    "print(Fernet.generate_key().decode())'`, and keep it: without it the stored tokens cannot be read.",
+    zh="SHORTLIST_TOKEN_KEY 不是有效的密钥。可用 `python -c 'from cryptography.fernet import Fernet; "
+    "print(Fernet.generate_key().decode())'` 生成，并妥善保存：没有它就无法读取已存的令牌。",
+)
 PORT_TAKEN: Final = Bilingual(
     en="Port {port} cannot be used ({error}). Choose another with --port.",
     zh="端口 {port} 无法使用（{error}）。请用 --port 换一个端口。",
@@ -238,6 +244,10 @@ HOME_JOBS: Final = Bilingual(en="*Your jobs*", zh="*你的任务*")
 CONNECTED: Final = Bilingual(
     en="Shortlist is in the workspace {team} as @{bot}, {how}. Ctrl-C stops it.",
     zh="Shortlist 已以 @{bot} 的身份接入工作区 {team}（{how}）。按 Ctrl-C 停止。",
+)
+SERVING_MANY: Final = Bilingual(
+    en="Shortlist serves every workspace that installs it at /slack/install, {how}. Ctrl-C stops it.",
+    zh="Shortlist 为所有通过 /slack/install 安装它的工作区服务（{how}）。按 Ctrl-C 停止。",
 )
 BY_SOCKET: Final = Bilingual(en="connected by Socket Mode", zh="Socket Mode 连接")
 BY_HTTP: Final = Bilingual(

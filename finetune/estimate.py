@@ -21,7 +21,7 @@ def memory_gib(
     spec: EvaluationSpec | TuningSpec, facts: Mapping[str, ModelFact] | None = None
 ) -> float | None:
     """GiB of the largest of the spec's models; None when none of them is known."""
-    known = _shipped() if facts is None else facts
+    known = shipped() if facts is None else facts
     needs_gib = [need.total_gib for need in _needs(spec, known) if need is not None]
     return round(max(needs_gib) + footprint.RESERVED_GIB, 2) if needs_gib else None
 
@@ -50,7 +50,7 @@ def _tuning(spec: TuningSpec, fact: ModelFact) -> footprint.Footprint | None:
 
 
 @cache
-def _shipped() -> Mapping[str, ModelFact]:
+def shipped() -> Mapping[str, ModelFact]:
     """The models of the catalogue as it travels with the package; read once, in milliseconds."""
     from index.catalogue import read  # noqa: PLC0415 - keeps `jobs list` quick
 

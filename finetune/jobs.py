@@ -8,7 +8,8 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import Engine
 from finetune import data, estimate, models
 from finetune.admission import Admission, admission, files_of
 from finetune.dataset_errors import NoSuchFile
+from finetune.effort import Effort, effort
 from finetune.errors import NotForHosted, NothingToLearn, TunedAlready, UnreadableJob
 from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
@@ -40,6 +42,20 @@ _LOOK_S = 0.2
 _WORKER_LOOK_S = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A job that somebody wants, before it is queued: the arguments of `submit`."""
+
+    spec: EvaluationSpec | TuningSpec
+    dedupe_key: str
+    owner: str
+    thread: str | None
+    terms: Terms = ORDINARY
+
+
+Gate = Callable[[Wanted], None]
+
+
 class Jobs:
     """All that the packages above may do with jobs."""
 
@@ -59,6 +75,7 @@ class Jobs:
         `datasets` is the one folder that data sets may be read from; None allows any that this process can
         read, which is right for a person at their own terminal only.
         """
+        self._engine = engine
         self._queue = Queue(engine)
         self._outlooks = Outlooks(engine, most_running=policy.running_per_person)
         self._policy = policy
@@ -66,6 +83,7 @@ class Jobs:
         self._files = (policy.shared or home).absolute()
         self._database_url = database_url
         self._datasets = datasets
+        self._gate: Gate | None = None
         self._worker: WorkerProcess | None = None
         if worker_command is not None:
             self._worker = WorkerProcess(
@@ -103,6 +121,18 @@ class Jobs:
             label_column=label_column,
         )
 
+    def dataset_names(self) -> builtins.list[str]:
+        """Data sets that can be named to `register_dataset` here: the samples, and the files of the one folder."""
+        folder = self._datasets
+        found = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
+        return [*data.SAMPLES, *(path.name for path in found if not path.name.startswith("."))]
+
+    def register_file(
+        self, path: Path, *, task: DatasetTask | None = None, labels: Sequence[str] = ()
+    ) -> DatasetRef:
+        """As `register_dataset`, of a file that this process itself has put there, wherever that is."""
+        return data.register(path, home=self._files, task=task, labels=labels)
+
     def register_benchmark(self, name: str, *, folder: Path | None = None) -> DatasetRef:
         """Keep the rows of a standard benchmark of lm-evaluation-harness; `folder` holds a task of one's own."""
         return data.register_benchmark(name, home=self._files, folder=folder)
@@ -131,6 +161,19 @@ class Jobs:
         """
         return preview_of(_tunable(spec, self._files), home=self._files)
 
+    def effort(self, spec: EvaluationSpec | TuningSpec) -> Effort:
+        """Time, memory and dollars that the job would take at most; nothing is loaded."""
+        return effort(spec, self._engine, home=self._files, device=device_of_jobs(self._policy))
+
+    def gated(self, gate: Gate | None) -> Jobs:
+        """The same jobs behind a gate, which sees every job before it is queued, and raises to keep it out.
+
+        None takes the gate away.
+        """
+        behind = copy(self)
+        behind._gate = gate
+        return behind
+
     def submit(
         self,
         spec: EvaluationSpec | TuningSpec,
@@ -145,11 +188,9 @@ class Jobs:
         Models are looked up before anything is written. The key is a UNIQUE column, so two deliveries of one
         Slack event cannot race. From here on the job is not lost: workers read the row.
         """
-        if isinstance(spec, EvaluationSpec):
-            _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
-            if self._datasets is not None:
-                _refuse_servers(spec)
-        known = _with_known_models(spec, self._files)
+        known = self.checked(spec)
+        if self._gate is not None and self._queue.find(dedupe_key) is None:
+            self._gate(Wanted(spec=known, dedupe_key=dedupe_key, owner=owner, thread=thread, terms=terms))
         return self._queue.insert_or_get(
             known,
             dedupe_key=dedupe_key,
@@ -158,6 +199,20 @@ class Jobs:
             terms=replace(terms, memory_gib=estimate.memory_gib(known)),
             most_queued=self._policy.queued_per_person,
         )
+
+    def checked(self, spec: EvaluationSpec | TuningSpec) -> EvaluationSpec | TuningSpec:
+        """The spec with every model under its one name, or BadInput for what would be refused when submitted."""
+        if isinstance(spec, EvaluationSpec):
+            _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
+            if self._datasets is not None:
+                _refuse_servers(spec)
+        elif spec.dataset.task in ("chat", "language-modelling"):
+            raise NothingToLearn(spec.dataset.name, spec.dataset.task)
+        return _with_known_models(spec, self._files)
+
+    def find(self, dedupe_key: str) -> str | None:
+        """The id of the job that was queued under this key; None when there is none."""
+        return self._queue.find(dedupe_key)
 
     def status(self, job_id: str) -> Job:
         """Where the job stands; UnknownJob when there is none."""

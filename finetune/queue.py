@@ -56,6 +56,13 @@ class Queue:
         self._ours: ColumnElement[bool] = true() if worker is None else jobs.c.worker == worker
         self._worker = worker
 
+    def find(self, dedupe_key: str) -> str | None:
+        """The id of the job that was queued under this key; None when there is none."""
+        query = select(jobs.c.id).where(jobs.c.dedupe_key == dedupe_key)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else str(found)
+
     def insert_or_get(
         self,
         spec: EvaluationSpec | TuningSpec,

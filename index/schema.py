@@ -1,13 +1,16 @@
 """The tables of the one store. Every package reads and writes only its own; one file, one migration history.
 
-index: measurements · finetune: jobs, job_events, workers, leases · skills: turns · bot: deliveries, job_cards
+index: measurements · finetune: jobs, job_events, workers, leases · skills: turns, defaults
+bot: deliveries, inbox, feedback, job_cards, launches, slack_*
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
+    DateTime,
     Float,
     ForeignKey,
     Index,
@@ -150,6 +153,51 @@ turns = Table(
     sqlite_autoincrement=True,
 )
 
+defaults = Table(
+    "defaults",
+    metadata,
+    # A team, or a channel of it as "team:channel".
+    Column("scope", String(128), primary_key=True),
+    Column("stated", JSON, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    Column("changed_at_utc", String(32), nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    # The key of the delivery: channel and time name the message itself.
+    Column("key", String(255), primary_key=True),
+    Column("thread", String(255), nullable=False),
+    Column("person", String(64), nullable=False),
+    # Slack's time of the message: its order in the thread.
+    Column("ts", String(32), nullable=False),
+    # What was said and where, until it is answered; then nothing of it is kept.
+    Column("event", JSON, nullable=False),
+    # waiting, taken, posting, done, dropped
+    Column("state", String(16), nullable=False),
+    Column("worker", String(64)),
+    Column("exchange", Integer),
+    # The messages that answer it, so that an edit of the question can correct them.
+    Column("answers", JSON, nullable=False),
+    Column("received_at_utc", String(32), nullable=False),
+    Column("taken_at_utc", String(32)),
+    Index("ix_inbox_thread", "thread", "state", "ts"),
+    Index("ix_inbox_state", "state", "taken_at_utc"),
+    Index("ix_inbox_person", "person", "received_at_utc"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("exchange", Integer, ForeignKey("turns.id"), primary_key=True),
+    Column("person", String(64), primary_key=True),
+    # 1 or -1
+    Column("vote", Integer, nullable=False),
+    Column("reason", Text),
+    Column("given_at_utc", String(32), nullable=False),
+)
+
 deliveries = Table(
     "deliveries",
     metadata,
@@ -167,4 +215,82 @@ job_cards = Table(
     Column("language", String(2), nullable=False),
     Column("cursor", Integer, nullable=False, default=0),
     Column("finished", Integer, nullable=False, default=0),
+)
+
+launches = Table(
+    "launches",
+    metadata,
+    # That of the form, or of the message: the job gets it as its dedupe_key.
+    Column("key", String(255), primary_key=True),
+    Column("spec", JSON, nullable=False),
+    Column("terms", JSON, nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("thread", String(255)),
+    # Where the card belongs.
+    Column("team", String(64), nullable=False),
+    Column("channel", String(64), nullable=False),
+    Column("thread_ts", String(32)),
+    Column("language", String(2), nullable=False),
+    # draft: a form was filled in. asked: an approver has to say. approved, declined: one said.
+    Column("state", String(16), nullable=False),
+    Column("decided_by", String(64)),
+    Column("created_at_utc", String(32), nullable=False),
+)
+
+
+def _installed() -> list[Column[object]]:
+    """What slack_sdk's stores keep of a workspace, with room for tokens that are encrypted."""
+    return [
+        Column("client_id", String(32), nullable=False),
+        Column("app_id", String(32), nullable=False),
+        Column("enterprise_id", String(32)),
+        Column("enterprise_name", String(200)),
+        Column("team_id", String(32)),
+        Column("team_name", String(200)),
+        Column("bot_token", String(1000)),
+        Column("bot_id", String(32)),
+        Column("bot_user_id", String(32)),
+        Column("bot_scopes", String(1000)),
+        Column("bot_refresh_token", String(1000)),
+        Column("bot_token_expires_at", DateTime),
+    ]
+
+
+slack_bots = Table(
+    "slack_bots",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    *_installed(),
+    Column("is_enterprise_install", Boolean, nullable=False),
+    Column("installed_at", DateTime, nullable=False),
+    Index("slack_bots_idx", "client_id", "enterprise_id", "team_id", "installed_at"),
+)
+
+slack_installations = Table(
+    "slack_installations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    *_installed(),
+    Column("enterprise_url", String(200)),
+    Column("user_id", String(32), nullable=False),
+    Column("user_token", String(1000)),
+    Column("user_scopes", String(1000)),
+    Column("user_refresh_token", String(1000)),
+    Column("user_token_expires_at", DateTime),
+    Column("incoming_webhook_url", String(200)),
+    Column("incoming_webhook_channel", String(200)),
+    Column("incoming_webhook_channel_id", String(200)),
+    Column("incoming_webhook_configuration_url", String(200)),
+    Column("token_type", String(32)),
+    Column("is_enterprise_install", Boolean, nullable=False),
+    Column("installed_at", DateTime, nullable=False),
+    Index("slack_installations_idx", "client_id", "enterprise_id", "team_id", "user_id", "installed_at"),
+)
+
+slack_oauth_states = Table(
+    "slack_oauth_states",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("state", String(200), nullable=False),
+    Column("expire_at", DateTime, nullable=False),
 )

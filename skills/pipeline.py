@@ -9,19 +9,21 @@ from __future__ import annotations
 import logging
 
 from skills.conversation.answer import Answer
+from skills.conversation.defaults import DefaultsStore, as_stated, with_defaults
 from skills.conversation.request import Request, Turn
 from skills.conversation.understand import understand
 from skills.desk import Desk
 from skills.filling import try_filled
 from skills.registry import BY_NAME
 from skills.second_look import second_look
-from skills.wording_by_model import worded
+from skills.wording_by_model import Said, worded
 
 logger = logging.getLogger(__name__)
 
 
-def reply(turn: Turn, desk: Desk) -> Answer:
-    """Answer one turn and remember the exchange.
+def reply(turn: Turn, desk: Desk, said: Said | None = None) -> Answer:
+    """Answer one turn and remember the exchange. `said` hears the words as they come, where a chat model words them;
+    the answer may yet turn out otherwise.
 
     Raises ShortlistError when the person named something that cannot be used (a model, a file, a job).
     """
@@ -30,18 +32,26 @@ def reply(turn: Turn, desk: Desk) -> Answer:
     if chat is not None:
         request, is_up = try_filled(request, chat, desk.names)
         chat = chat if is_up else None
+    request = with_defaults(request, DefaultsStore(desk.engine).holding(turn.scopes))
     answer = BY_NAME[request.skill].run(request, desk)
     if chat is not None:
-        answer = worded(request, answer, chat, desk.names)
-    desk.threads.append(request, answer)
+        answer = worded(request, answer, chat, desk.names, said)
+    number = desk.threads.append(request, answer)
     logger.info("turn answered", extra={"skill": request.skill, "language": request.language})
-    return answer
+    return answer.model_copy(update={"exchange": number})
+
+
+def warm_up(desk: Desk) -> None:
+    """Load and fit what the first questions would otherwise wait for; nothing is remembered."""
+    for text in ("Which model for code on a 24 GB GPU?", "What is LoRA?"):
+        request = read(Turn(text=text, thread="warm-up", person="warm-up"), desk)
+        BY_NAME[request.skill].run(request, desk)
 
 
 def read(turn: Turn, desk: Desk) -> Request:
     """Understand a turn in the light of its thread."""
-    last = desk.threads.last(turn.thread)
-    ranking = desk.threads.last_ranking(turn.thread)
+    last = desk.threads.last(turn.thread, up_to=turn.after)
+    ranking = desk.threads.last_ranking(turn.thread, up_to=turn.after)
     shown = [item.model for item in ranking.answer.recommendations] if ranking else []
-    request = understand(turn, last.request if last else None, shown, desk.names)
+    request = understand(turn, as_stated(last.request) if last else None, shown, desk.names)
     return second_look(request, desk)

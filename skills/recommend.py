@@ -29,7 +29,8 @@ def run(request: Request, desk: Desk) -> Answer:
     refuse_unknown(request, desk)
     shortlist = shortlist_for(request, desk)
     answer = shortlist_answer(request, shortlist, desk)
-    since = wording.since_last(desk.threads.last_ranking(request.turn.thread), shortlist, request)
+    before = desk.threads.last_ranking(request.turn.thread, up_to=request.turn.after)
+    since = wording.since_last(before, shortlist, request)
     return answer.model_copy(update={"text": f"{since}\n\n{answer.text}"}) if since else answer
 
 
@@ -160,6 +161,12 @@ def _actions(recommendations: tuple[Recommendation, ...], language: Language) ->
         ("cheaper", Bilingual("Cheaper", "更便宜"), Bilingual("cheaper please", "便宜一点")),
         ("better", Bilingual("Better", "质量更好"), Bilingual("quality first please", "质量优先")),
         ("faster", Bilingual("Faster", "更快"), Bilingual("faster please", "速度优先")),
+        *_less_memory(recommendations[0].vram_gib),
+        (
+            "compare",
+            Bilingual("Compare", "对比"),
+            Bilingual("Compare the first two", "对比前两名"),
+        ),
         (
             "excluded",
             Bilingual("Left out", "排除了谁"),
@@ -178,6 +185,19 @@ def _actions(recommendations: tuple[Recommendation, ...], language: Language) ->
             for id_, label, say in asks
         ),
     )
+
+
+_MEMORY_SIZES_GIB = (80, 48, 40, 32, 24, 16, 12, 8, 6, 4, 2, 1)
+"""What accelerators have, the largest first."""
+
+
+def _less_memory(vram_gib: float | None) -> list[tuple[str, Bilingual, Bilingual]]:
+    """The wish for the next smaller accelerator, unless the first fits the smallest already."""
+    smaller = next((size for size in _MEMORY_SIZES_GIB if vram_gib is not None and size < vram_gib), None)
+    if smaller is None:
+        return []
+    say = Bilingual(f"What if we only have {smaller} GB?", f"如果只有 {smaller}GB 呢？")
+    return [("less_memory", Bilingual("Less memory", "更省显存"), say)]
 
 
 SKILL = Skill(

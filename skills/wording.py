@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from index.bilingual import Bilingual, Language
 from index.records import Quantization
 from skills.conversation.answer import Citation, Recommendation
-from skills.conversation.request import Request
+from skills.conversation.request import Currency, Request, Requirements
 from skills.conversation.threads import Exchange
 from skills.ranking.criteria import DEFAULT_PRIORITY
 from skills.ranking.rank import Option, Ranked
@@ -82,9 +82,9 @@ def recommendation(
     language = request.language
     blocks = [
         _headline(shortlist, shown, language),
-        _table(shown, citations, language),
+        _table(request, shown, citations),
         _evidence_line(shown, language),
-        assumptions(shortlist, language),
+        assumptions(request, shortlist),
         *closing,
         sources(citations),
     ]
@@ -118,12 +118,19 @@ def _headline(shortlist: Shortlist, shown: Sequence[Recommendation], language: L
     first = shown[0]
     name = f"**{short_name(first.model, first.adapter)}, {quantization_name(first.quantization, language)}**"
     fit = _fit(first.vram_gib, shortlist.available_gib)
-    setting = PRIORITY_NAMES[shortlist.requirements.priority or DEFAULT_PRIORITY].to(language)
+    setting = _setting(shortlist.requirements).to(language)
     lead = Bilingual(f"{name}: the best fit with {setting}{fit.en}.", f"{name}：{setting}时最合适{fit.zh}。")
     measured = _measured_sentence(first)
     closeness = _closeness(shortlist, first)
     joint = "" if language == "zh" else " "
     return joint.join(part.to(language) for part in (lead, measured, closeness) if part)
+
+
+def _setting(requirements: Requirements) -> Bilingual:
+    """What the sum looks at first: an alpha overrides the preset of a priority."""
+    if requirements.alpha is not None and requirements.priority is None:
+        return Bilingual(f"alpha {requirements.alpha:g}", f"alpha 为 {requirements.alpha:g} ")
+    return PRIORITY_NAMES[requirements.priority or DEFAULT_PRIORITY]
 
 
 def _fit(vram_gib: float | None, available_gib: float | None) -> Bilingual:
@@ -161,26 +168,32 @@ def _closeness(shortlist: Shortlist, first: Recommendation) -> Bilingual | None:
     )
 
 
-def _table(shown: Sequence[Recommendation], citations: Sequence[Citation], language: Language) -> str:
+def _table(request: Request, shown: Sequence[Recommendation], citations: Sequence[Citation]) -> str:
     head = Bilingual(
         "| | model | memory | context | licence | expected quality | cost / 1M tokens | best? | sources |",
         "| | 模型 | 显存 | 上下文 | 许可证 | 预期质量 | 每百万 token 成本 | 最优概率 | 来源 |",
     )
-    rows = [head.to(language), "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
-    rows += [_row(item, citations, language) for item in shown]
+    rows = [head.to(request.language), "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    rows += [_row(request, item, citations) for item in shown]
     return "\n".join(rows)
 
 
-def _row(item: Recommendation, citations: Sequence[Citation], language: Language) -> str:
+def _row(request: Request, item: Recommendation, citations: Sequence[Citation]) -> str:
+    language = request.language
     name = f"{short_name(item.model, item.adapter)} {quantization_name(item.quantization, language)}"
     memory = "–" if item.vram_gib is None else f"{item.vram_gib:.1f} GiB"
     quality = f"{1 - item.loss.value:.2f} ± {1.96 * item.loss.se:.2f}"
     cited_as = short_name(item.model, item.adapter) + ":"
     marks = "".join(f"[{c.n}]" for c in citations if c.title.startswith(cited_as))
-    cost = "–" if item.cost.value is None else f"${usd_amount(item.cost.value)}"
+    cost = "–" if item.cost.value is None else money(item.cost.value, request.currency)
     context = "–" if item.context_tokens is None else f"{item.context_tokens:,}"
     facts = f"{name} | {memory} | {context} | {item.licence or '–'}"
     return f"| {item.rank} | {facts} | {quality} | {cost} | {percent(item.p_best)} | {marks} |"
+
+
+def money(usd: float, currency: Currency | None) -> str:
+    """An amount of dollars, in the team's own currency where it has said one."""
+    return f"${usd_amount(usd)}" if currency is None else f"{currency.code} {usd_amount(currency.of(usd))}"
 
 
 def usd_amount(value: float) -> str:
@@ -205,11 +218,12 @@ def _evidence_line(shown: Sequence[Recommendation], language: Language) -> str:
     ).to(language)
 
 
-def assumptions(shortlist: Shortlist, language: Language) -> str:
+def assumptions(request: Request, shortlist: Shortlist) -> str:
     """What was understood, and what was assumed because it was not said."""
-    asked_for = stated(shortlist.requirements, language)
-    criteria = shortlist.criteria
-    assumed = []
+    language, criteria = request.language, shortlist.criteria
+    unsaid = dict.fromkeys(request.assumed)
+    asked_for = stated(shortlist.requirements.model_copy(update=unsaid), language)
+    assumed = _from_defaults(request)
     if shortlist.requirements.task is None:
         assumed.append(Bilingual("general chat", "通用对话"))
     if shortlist.requirements.min_context_tokens is None:
@@ -234,6 +248,19 @@ def assumptions(shortlist: Shortlist, language: Language) -> str:
         f"You asked for: {asked_for}. I assumed: {guessed}. Catalogue of {shortlist.data_updated}.",
         f"你的条件：{asked_for}。我的假设：{guessed}。目录日期 {shortlist.data_updated}。",
     ).to(language)
+
+
+def _from_defaults(request: Request) -> list[Bilingual]:
+    """What the team takes for granted, named as that."""
+    found = []
+    if request.assumed:
+        held = {field: getattr(request.requirements, field) for field in request.assumed}
+        en, zh = (stated(Requirements(**held), language) for language in ("en", "zh"))
+        found.append(Bilingual(f"your defaults ({en})", f"你们的默认设置（{zh}）"))
+    if request.currency is not None:
+        code, rate = request.currency.code, f"{request.currency.per_usd:g}"
+        found.append(Bilingual(f"{rate} {code} for 1 USD", f"1 美元合 {rate} {code}"))
+    return found
 
 
 def left_out(shortlist: Shortlist, language: Language) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from skills.chat_model import ChatFailed, ChatModel
 from skills.conversation.answer import Answer
@@ -20,6 +20,9 @@ from skills.grounding import Checked, Evidence, Report, checked, evidence_of
 from skills.grounding.prose import divided
 
 logger = logging.getLogger(__name__)
+
+Said = Callable[[str], None]
+"""Hears a piece of an answer that is under way."""
 
 _WORDED = frozenset({"recommend", "compare", "answer", "explain"})
 _ENOUGH = 0.5
@@ -35,12 +38,14 @@ to you, whatever it says."""
 _LANGUAGES = {"en": "English", "zh": "Chinese (simplified)"}
 
 
-def worded(request: Request, answer: Answer, chat: ChatModel, names: ModelNames) -> Answer:
-    """The answer with its prose worded by the model, or the answer itself."""
+def worded(
+    request: Request, answer: Answer, chat: ChatModel, names: ModelNames, said: Said | None = None
+) -> Answer:
+    """The answer with its prose worded by the model, or the answer itself. `said` hears each sentence that stands."""
     if not can_be_worded(answer):
         return answer
     try:
-        report = Report(tuple(checked_sentences(request, answer, chat, names)))
+        report = Report(tuple(_heard(checked_sentences(request, answer, chat, names), said)))
     except Exception as error:  # whatever it is, there is an answer without the model
         _log(
             str(error) if isinstance(error, ChatFailed) else type(error).__name__,
@@ -53,6 +58,13 @@ def worded(request: Request, answer: Answer, chat: ChatModel, names: ModelNames)
     conflicts = "\n".join(answer.conflicts)
     text = "\n\n".join(part for part in (conflicts, report.text, divided(answer)[1]) if part)
     return answer.model_copy(update={"text": text})
+
+
+def _heard(sentences: Iterator[Checked], said: Said | None) -> Iterator[Checked]:
+    for sentence in sentences:
+        if said is not None and sentence.posted:
+            said(sentence.posted)
+        yield sentence
 
 
 def can_be_worded(answer: Answer) -> bool:

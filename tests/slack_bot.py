@@ -17,7 +17,11 @@ from typing import Any
 
 from slack_bolt import App
 
-from bot.access import Access
+from bot.access import Access, Limits
+from bot.approvals import gate
+from bot.data_choice import DataDesk
+from bot.files import FileShelf
+from bot.launches import Launches
 from bot.people import Names
 from bot.progress import JobCards
 from bot.slack import Credentials, build_bolt_app, serve_http
@@ -48,14 +52,14 @@ class ScriptedReply:
     """Text, an Answer, or an exception to raise."""
     turns: list[Turn] = field(default_factory=list)
 
-    def __call__(self, turn: Turn) -> Answer:
+    def __call__(self, turn: Turn, said: Any = None) -> Answer:
         self.turns.append(turn)
         said = self.say(turn)
         if isinstance(said, Exception):
             raise said
         answer = said if isinstance(said, Answer) else answer_to(turn, text=said)
-        self.threads.append(self.read(turn), answer)
-        return answer
+        number = self.threads.append(self.read(turn), answer)
+        return answer.model_copy(update={"exchange": number})
 
     @staticmethod
     def read(turn: Turn) -> Request:
@@ -84,10 +88,19 @@ def tuning(**more: Any) -> TuningSpec:
     return TuningSpec(**{"base_model": MODEL, "dataset": DATASET, **more})
 
 
-def open_surface(home: Path, *, runners: frozenset[str] = frozenset(), say: Any = None) -> Surface:
+def open_surface(
+    home: Path,
+    *,
+    runners: frozenset[str] = frozenset(),
+    say: Any = None,
+    approvers: frozenset[str] = frozenset(),
+    limits: Limits | None = None,
+) -> Surface:
     """What the listeners touch, on the store of a home. Opening it again is what a restart does."""
     engine = open_store(sqlite_url(home))
     jobs = Jobs(engine, home=home, database_url=sqlite_url(home), worker_command=None)
+    access = Access(runners, frozenset(), approvers, limits or Limits())
+    jobs = jobs.gated(gate(access, jobs.effort))
     threads, names = Threads(engine), Names()
     reply = ScriptedReply(threads, say) if say else ScriptedReply(threads)
     return Surface(
@@ -96,9 +109,11 @@ def open_surface(home: Path, *, runners: frozenset[str] = frozenset(), say: Any 
         jobs=jobs,
         threads=threads,
         engine=engine,
-        access=Access(runners),
+        access=access,
         names=names,
         cards=JobCards(engine, jobs, names),
+        launches=Launches(engine),
+        data=DataDesk(jobs, FileShelf(max_mib=1)),
     )
 
 
@@ -120,7 +135,11 @@ class RunningBot:
 
     def settle(self) -> None:
         """Wait until everything that was delivered has been dealt with."""
-        wait(self.work)
+        done = -1
+        while done < len(self.work):  # work may bring forth more work
+            done = len(self.work)
+            wait(self.work)
+            self.surface.lines.settle()
 
     def posts(self) -> list[Payload]:
         """What the bot has posted in answer to everything that was delivered."""
@@ -142,9 +161,10 @@ def running_bot(surface: Surface, slack: SlackServer) -> Iterator[RunningBot]:
     try:
         with serve_http(app, port=0) as server:
             ana = Person(slack, server.port)
-            yield RunningBot(app, surface, slack, ana, server.port, _recorded(executor))
+            yield RunningBot(app, surface, slack, ana, server.port, recorded(executor))
     finally:
         executor.shutdown()
+        surface.lines.close()
         surface.engine.dispose()
 
 
@@ -155,12 +175,32 @@ def open_form(bot: RunningBot, command: str, text: str = "", **more: str) -> Pay
     return list(bot.slack.workspace.views.values())[-1]
 
 
+def with_more_options(bot: RunningBot, view: Payload) -> Payload:
+    """Press "More options" in an open form, and return the form."""
+    bot.ana.choose(view, "more", "shortlist_more_options")
+    bot.settle()
+    return bot.slack.workspace.views[view["id"]]
+
+
+def launch(bot: RunningBot, view: Payload, *, by: Person | None = None, **values: Any) -> Payload:
+    """Submit a form and confirm what it takes; returns the view that was confirmed."""
+    person = by or bot.ana
+    verdict = person.submit(view, **values)
+    assert verdict.get("response_action") == "push", verdict
+    if "submit" not in verdict["view"]:
+        bot.settle()  # a busy machine takes longer than Slack waits: the view changes when it is done
+    confirmed = bot.slack.workspace.views[verdict["view"]["id"]]
+    person.submit(confirmed)
+    bot.settle()
+    return confirmed
+
+
 def shown(message: Payload) -> str:
     """All that a message says."""
     return str(message["blocks"])
 
 
-def _recorded(executor: Executor) -> list[Future[None]]:
+def recorded(executor: Executor) -> list[Future[None]]:
     """The work that Bolt hands to its pool. It does so before it answers the request."""
     work: list[Future[None]] = []
     submit = executor.submit

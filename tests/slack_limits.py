@@ -5,23 +5,30 @@ Ours, written from Slack's published limits; independent of the code that builds
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 Payload = dict[str, Any]
+_MENUS = {"static_select", "multi_static_select", "overflow", "radio_buttons", "checkboxes"}
 
 MAX_BLOCKS = {"message": 50, "modal": 100, "home": 100}
 TEXT_CHARS = 40_000
 MESSAGE_CHARS = 13_200
 TEXT_LIMITS = {"section": 3_000, "header": 150, "markdown": 12_000, "context": 3_000}
-ELEMENT_LIMITS = {"actions": 25, "context": 10}
+ELEMENT_LIMITS = {"actions": 25, "context": 10, "context_actions": 5}
 FIELD_CHARS = {
     "action_id": 255, "block_id": 255, "callback_id": 255, "private_metadata": 3_000, "url": 3_000,
 }  # fmt: skip
 KNOWN_BLOCKS = {
-    "section", "context", "actions", "markdown", "divider", "header", "input", "rich_text", "image",
+    "section", "context", "actions", "markdown", "divider", "header", "input", "rich_text", "image", "table",
+    "context_actions",
 }  # fmt: skip
+ONLY_IN_MESSAGES = {"markdown", "table", "context_actions"}
+TABLE_ROWS, TABLE_COLUMNS, TABLE_CHARS = 100, 20, 10_000
+MAX_OPTIONS = 100
+VIEW_BYTES = 250_000
 
 
 def message_problems(arguments: Payload) -> list[str]:
@@ -32,6 +39,8 @@ def message_problems(arguments: Payload) -> list[str]:
         problems.append("no_text")
     if len(arguments.get("text") or "") > TEXT_CHARS:
         problems.append("msg_too_long")
+    if sum(block["type"] == "table" for block in blocks) > 1:
+        problems.append("only one table is possible")
     if sum(len(text) for text in _texts(blocks)) > MESSAGE_CHARS:
         problems.append("msg_blocks_too_long")
     return problems
@@ -47,6 +56,8 @@ def view_problems(view: Payload) -> list[str]:
         problems.append("a modal needs a title")
     if any(block["type"] == "input" for block in view["blocks"]) and not view.get("submit"):
         problems.append("inputs need a submit button")
+    if len(json.dumps(view).encode()) > VIEW_BYTES:
+        problems.append("view is larger than 250 kB")
     return problems + list(_field_problems(view))
 
 
@@ -61,7 +72,7 @@ def _block_problems(blocks: list[Payload], surface: str) -> list[str]:
 
 def _one_block(block: Payload, surface: str) -> Iterator[str]:
     kind = block["type"]
-    if kind not in KNOWN_BLOCKS or (kind == "markdown" and surface != "message"):
+    if kind not in KNOWN_BLOCKS or (kind in ONLY_IN_MESSAGES and surface != "message"):
         yield f"block {kind} is not possible in a {surface}"
     for text in _texts(block):
         if len(text) > TEXT_LIMITS.get(kind, 3_000) or not text:
@@ -70,8 +81,24 @@ def _one_block(block: Payload, surface: str) -> Iterator[str]:
         yield f"{kind} with {len(block['elements'])} elements"
     ids = Counter(item.get("action_id") for item in block.get("elements", []) if "action_id" in item)
     yield from (f"action_id {name} twice in a block" for name, count in ids.items() if count > 1)
+    if kind == "table":
+        yield from _table_problems(block)
+    if kind == "section" and not (block.get("text") or block.get("fields")):
+        yield "a section without text"
+    if kind in {"actions", "context"} and not block.get("elements"):
+        yield f"{kind} without elements"
     yield from _element_problems(block)
     yield from _field_problems(block)
+
+
+def _table_problems(block: Payload) -> Iterator[str]:
+    rows = block["rows"]
+    if not 1 <= len(rows) <= TABLE_ROWS:
+        yield f"table of {len(rows)} rows"
+    if any(not 1 <= len(row) <= TABLE_COLUMNS for row in rows):
+        yield "table row of too many or no cells"
+    if sum(len(text) for text in _texts(rows)) > TABLE_CHARS:
+        yield "table of too many characters"
 
 
 def _element_problems(value: Any) -> Iterator[str]:
@@ -83,10 +110,22 @@ def _element_problems(value: Any) -> Iterator[str]:
             yield from _too_long(part, "input", label=2_000, hint=2_000)
         if "deny" in part:
             yield from _too_long(part, "confirm", title=100, text=300, confirm=30, deny=30)
+        yield from _menu_problems(part)
         for option in part.get("options", []):
             yield from _too_long(option, "option", text=75, value=150)
         if part.get("initial_value") == "" or part.get("initial_options") == []:
             yield "an empty initial value"
+
+
+def _menu_problems(part: Payload) -> Iterator[str]:
+    if len(part.get("options", [])) > MAX_OPTIONS or part.get("options") == []:
+        yield f"{len(part['options'])} options"
+    if part.get("type") in _MENUS and "action_id" not in part:
+        yield f"{part['type']} without an action_id"
+    if part.get("type") in {"plain_text_input", *_MENUS}:
+        yield from _too_long(part, str(part["type"]), placeholder=150)
+    if part.get("type") == "plain_text_input":
+        yield from _too_long(part, "input", initial_value=part.get("max_length", 3_000))
 
 
 def _parts(value: Any) -> Iterator[Payload]:

@@ -1,182 +1,28 @@
 """A small Slack: the Web API over loopback HTTP.
 
-Ours, of the standard library only. It keeps what it was told and refuses what Slack refuses: bad tokens, too
-many blocks, over-long texts, expired triggers, unknown messages. `slack_person` plays who writes to the bot.
+Ours, of the standard library only. `slack_workspace` knows what Slack would answer; `slack_person` plays who writes
+to the bot; `slack_socket` is the far end of Socket Mode.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Condition, Thread
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.slack_limits import message_problems, view_problems
+from tests.slack_workspace import APP_TOKEN, BOT_TOKEN, BOT_USER, TEAM, Call, Payload, Refused, Workspace
 
-BOT_TOKEN = "xoxb-test"
-APP_TOKEN = "xapp-test"
+__all__ = [
+    "APP_TOKEN", "BOT_TOKEN", "BOT_USER", "PATIENCE_S", "SIGNING_SECRET", "TEAM",
+    "Call", "Payload", "Refused", "SlackServer", "Workspace",
+]  # fmt: skip
+
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-TEAM = "T0TEAM"
-BOT_USER = "U0BOT"
 PATIENCE_S = 10
 """A test that waits so long has failed; nothing depends on how long it is."""
-
-Payload = dict[str, Any]
-
-
-class Refused(Exception):
-    """Slack's answer `ok: false`."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a Web API method, and what it was answered."""
-
-    method: str
-    arguments: Payload
-    answer: Payload
-
-
-@dataclass
-class Workspace:
-    """What Slack knows. Every method of the Web API is a method here, with dots as underscores."""
-
-    calls: list[Call] = field(default_factory=list)
-    messages: dict[tuple[str, str], Payload] = field(default_factory=dict)
-    views: dict[str, Payload] = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
-    without_bot: set[str] = field(default_factory=set)
-    """Channels that the bot was not invited to."""
-    refusals: dict[str, list[str]] = field(default_factory=dict)
-    """Errors that the next calls of a method get."""
-    rate_limits: dict[str, int] = field(default_factory=dict)
-    """How many of the next calls of a method are answered 429."""
-    triggers: dict[str, bool] = field(default_factory=dict)
-    """Trigger id -> still valid."""
-    url: str = ""
-    socket_url: str = ""
-    """Where Socket Mode connects to, see `slack_socket`."""
-    changed: Condition = field(default_factory=Condition)
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
-
-    def next_ts(self) -> str:
-        return f"1790000000.{next(self._numbers):06d}"
-
-    def next_trigger(self) -> str:
-        trigger = f"{next(self._numbers)}.trigger"
-        self.triggers[trigger] = True
-        return trigger
-
-    def call(self, method: str, arguments: Payload) -> Payload:
-        """Answer one call and remember it."""
-        with self.changed:
-            try:
-                answer = {"ok": True, **self._answer(method, arguments)}
-            except Refused as refusal:
-                answer = {"ok": False, "error": str(refusal)}
-            self.calls.append(Call(method, arguments, answer))
-            self.changed.notify_all()
-        return answer
-
-    def _answer(self, method: str, arguments: Payload) -> Payload:
-        if self.refusals.get(method):
-            raise Refused(self.refusals[method].pop(0))
-        handle: Callable[[Payload], Payload] | None = getattr(self, method.replace(".", "_"), None)
-        if handle is None:
-            raise Refused("unknown_method")
-        return handle(arguments)
-
-    def auth_test(self, _: Payload) -> Payload:
-        return {"team": "Acme", "team_id": TEAM, "user": "shortlist", "user_id": BOT_USER, "bot_id": "B0BOT"}
-
-    def apps_connections_open(self, _: Payload) -> Payload:
-        return {"url": self.socket_url}
-
-    def users_info(self, arguments: Payload) -> Payload:
-        user = arguments["user"]
-        return {"user": {"id": user, "profile": {"display_name": f"name of {user}"}}}
-
-    def chat_postMessage(self, arguments: Payload) -> Payload:  # noqa: N802  Slack's name
-        channel = self._channel(arguments)
-        thread_ts = arguments.get("thread_ts")
-        if thread_ts and (channel, thread_ts) not in self.messages:
-            raise Refused("thread_not_found")
-        self._check(message_problems(arguments))
-        message = {**arguments, "ts": self.next_ts(), "channel": channel, "user": BOT_USER}
-        self.messages[channel, message["ts"]] = message
-        return {"channel": channel, "ts": message["ts"], "message": message}
-
-    def chat_update(self, arguments: Payload) -> Payload:
-        channel = self._channel(arguments)
-        if (channel, arguments["ts"]) not in self.messages:
-            raise Refused("message_not_found")
-        self._check(message_problems(arguments))
-        self.messages[channel, arguments["ts"]] |= arguments
-        return {"channel": channel, "ts": arguments["ts"]}
-
-    def chat_postEphemeral(self, arguments: Payload) -> Payload:  # noqa: N802  Slack's name
-        self._channel(arguments)
-        self._check(message_problems(arguments))
-        return {"message_ts": self.next_ts()}
-
-    def reactions_add(self, arguments: Payload) -> Payload:
-        if (arguments["channel"], arguments["timestamp"]) not in self.messages:
-            raise Refused("message_not_found")
-        return {}
-
-    def conversations_replies(self, arguments: Payload) -> Payload:
-        channel, root = arguments["channel"], arguments["ts"]
-        found = [
-            m for (c, ts), m in self.messages.items() if c == channel and root in (ts, m.get("thread_ts"))
-        ]
-        if not found:
-            raise Refused("thread_not_found")
-        return {"messages": found}
-
-    def views_open(self, arguments: Payload) -> Payload:
-        if not self.triggers.get(arguments["trigger_id"]):
-            raise Refused("expired_trigger_id")
-        self.triggers[arguments["trigger_id"]] = False
-        self._check(view_problems(arguments["view"]))
-        view = {**arguments["view"], "id": f"V{next(self._numbers)}"}
-        self.views[view["id"]] = view
-        return {"view": view}
-
-    def views_publish(self, arguments: Payload) -> Payload:
-        self._check(view_problems(arguments["view"]))
-        return {"view": arguments["view"]}
-
-    def response_url(self, _: Payload) -> Payload:
-        """Not a method of the Web API, but where answers to commands and buttons may be sent."""
-        return {}
-
-    def assistant_threads_setStatus(self, _: Payload) -> Payload:  # noqa: N802  Slack's name
-        return {}
-
-    def files_getUploadURLExternal(self, arguments: Payload) -> Payload:  # noqa: N802  Slack's name
-        name = f"F{next(self._numbers)}"
-        return {"file_id": name, "upload_url": f"{self.url}upload/{name}/{arguments['filename']}"}
-
-    def files_completeUploadExternal(self, arguments: Payload) -> Payload:  # noqa: N802  Slack's name
-        files = arguments["files"]
-        return {"files": json.loads(files) if isinstance(files, str) else files}
-
-    def _channel(self, arguments: Payload) -> str:
-        """A person's id opens the direct conversation with them."""
-        channel = arguments["channel"]
-        if channel in self.without_bot:
-            raise Refused("channel_not_found")
-        return f"D{channel[1:]}" if channel.startswith("U") else channel
-
-    @staticmethod
-    def _check(problems: list[str]) -> None:
-        if problems:
-            named = [problem for problem in problems if problem.startswith(("msg_", "no_"))]
-            raise Refused(named[0] if named else f"invalid_blocks: {'; '.join(problems)}")
+_NEEDS_NO_TOKEN = frozenset({"oauth.v2.access"})
 
 
 class SlackServer:
@@ -184,8 +30,7 @@ class SlackServer:
 
     def __init__(self) -> None:
         self.workspace = Workspace()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.workspace))
-        self._server.daemon_threads = True
+        self._server = _Server(self.workspace)
         self.workspace.url = f"http://127.0.0.1:{self._server.server_address[1]}/api/"
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
@@ -205,6 +50,18 @@ class SlackServer:
             call.arguments for call in self.workspace.calls if call.method == method and call.answer["ok"]
         ]
 
+    def tokens_of(self, method: str) -> set[str]:
+        """The tokens that a method was called with."""
+        return {token for called, token in self.workspace.callers if called == method}
+
+    def refused(self, method: str) -> list[str]:
+        """The errors of every call of a method that was refused."""
+        return [
+            call.answer["error"]
+            for call in self.workspace.calls
+            if call.method == method and not call.answer["ok"]
+        ]
+
     def wait_for(self, method: str, count: int = 1) -> list[Payload]:
         """The arguments of the calls of a method, as soon as there are so many."""
         with self.workspace.changed:
@@ -214,46 +71,76 @@ class SlackServer:
         return self.calls(method)
 
 
-def _handler(workspace: Workspace) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = urlsplit(self.path).path.removeprefix("/api/")
-            if path.startswith("upload/"):
-                workspace.files[path.split("/")[1]] = body
-                self._send(b"OK")
-                return
-            arguments = _arguments(body, self.headers.get("Content-Type", ""))
-            if path.startswith("response/"):
-                self._send(json.dumps(workspace.call("response_url", arguments)).encode())
-                return
-            if workspace.rate_limits.get(path):
-                workspace.rate_limits[path] -= 1
-                self._send(b'{"ok": false, "error": "ratelimited"}', status=429)
-                return
-            self._send(json.dumps(self._api(path, arguments)).encode())
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
-        def _api(self, method: str, arguments: Payload) -> Payload:
-            token = self.headers.get("Authorization", "").removeprefix("Bearer ") or arguments.pop(
-                "token", ""
-            )
-            if token not in {BOT_TOKEN, APP_TOKEN}:
-                return {"ok": False, "error": "invalid_auth" if token else "not_authed"}
-            return workspace.call(method, arguments)
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.workspace = workspace
 
-        def _send(self, content: bytes, status: int = 200) -> None:
-            self.send_response(status)
-            if status == 429:
-                self.send_header("Retry-After", "0")
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
 
-        def log_message(self, *_: Any) -> None:
-            pass
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
 
-    return Handler
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = urlsplit(self.path).path.removeprefix("/api/")
+        if path.startswith("upload/"):
+            self.server.workspace.files[path.split("/")[1]] = body
+            self._send(b"OK")
+            return
+        arguments = _arguments(body, self.headers.get("Content-Type", ""))
+        if path.startswith("response/"):
+            self._respond(path, arguments)
+            return
+        if self.server.workspace.rate_limits.get(path):
+            self.server.workspace.rate_limits[path] -= 1
+            self._send(b'{"ok": false, "error": "ratelimited"}', status=429)
+            return
+        self._send(json.dumps(self._api(path, arguments)).encode())
+
+    def do_GET(self) -> None:
+        """Files are read from their private address, with the bot's token."""
+        name = urlsplit(self.path).path.rpartition("/")[2]
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        found = name in self.server.workspace.files and token == BOT_TOKEN
+        self._send(self.server.workspace.files.get(name, b"") if found else b"", status=200 if found else 404)
+
+    def _respond(self, path: str, arguments: Payload) -> None:
+        ends, uses = self.server.workspace.response_urls.get(path, (0.0, 0))
+        if ends < self.server.workspace.now_s or uses == 0:
+            self._send(b'{"ok": false, "error": "expired_url"}', status=404)
+            return
+        self.server.workspace.response_urls[path] = (ends, uses - 1)
+        self._send(json.dumps(self.server.workspace.call("response_url", arguments)).encode())
+
+    def _api(self, method: str, arguments: Payload) -> Payload:
+        sent = arguments.pop("token", "")
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ") or sent
+        if method in _NEEDS_NO_TOKEN:
+            return self.server.workspace.call(method, arguments)
+        try:
+            identity = self.server.workspace.identity(token)
+        except Refused as refusal:
+            return {"ok": False, "error": str(refusal)}
+        self.server.workspace.callers.append((method, token))
+        if method == "auth.test":
+            return {"ok": True, **identity}
+        return self.server.workspace.call(method, arguments)
+
+    def _send(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", str(self.server.workspace.retry_after_s))
+        self.send_header("x-oauth-scopes", self.server.workspace.scopes)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 def _arguments(body: bytes, content_type: str) -> Payload:

@@ -1,208 +1,185 @@
-"""Submitted forms -> jobs. What is wrong is said at the field, before anything is started.
+"""Submitted forms -> what it will take, and from there -> a job. What is wrong is said at the field.
 
-Slack waits three seconds for the verdict. A look-up that takes longer, such as one at a slow model hub, goes on
-after the form has closed, and what is wrong is then told in a direct message.
+Slack waits three seconds for the verdict. A look-up that takes longer, such as a large file or a slow model hub,
+goes on while a view says so; what is wrong is then said there, with the way back to the form as it was filled in.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+import time
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
-from bot import wording
-from bot.failures import error_message
-from bot.render.modals import AS_FOUND, EVALUATE, FINETUNE, FormOrigin, submitted
-from bot.render.slack import shortened
+from bot import approvals, launch_wording
+from bot.approvals import NeedsApproval
+from bot.failures import error_message, error_sentence
+from bot.form_reading import Reading
+from bot.launches import Launch
+from bot.render.confirm import CONFIRM, checking_view, confirm_view, problem_view
+from bot.render.modals import EVALUATE, FINETUNE, opened
+from bot.render.slack import Block, shortened
 from bot.surface import Surface
-from finetune.jobs import Jobs
-from finetune.spec import Candidate, EvaluationSpec, TuningSpec
-from index.bilingual import Bilingual
+from bot.wording import say
+from finetune.errors import NothingToLearn
+from finetune.jobs import Wanted
+from index.bilingual import Bilingual, Language
 from index.errors import BadInput
 
 logger = logging.getLogger(__name__)
 
-Spec = EvaluationSpec | TuningSpec
-T = TypeVar("T")
+Body = Mapping[str, Any]
 
-VERDICT_S = 2.0
-"""Longest wait for the look-ups of a form, a second less than Slack's."""
+VERDICT_S = 1.8
+"""Longest wait for the look-ups of a form; Slack's is three seconds, network included."""
 _LOOKUP_THREADS = 8
-
-_MAX_CANDIDATES = 32
-_MOST_EXAMPLES = 32
 _ERROR_CHARS = 500
+_TRIES = 10
+_BETWEEN_TRIES_S = 0.3
 
 
 def register(app: App, surface: Surface) -> None:
-    """Listen for the two forms that start jobs."""
+    """Listen for the two forms that start jobs, and for the view behind them."""
     lookups = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="form-lookup")
-    app.view(EVALUATE)(partial(_submit, surface, lookups, evaluation_spec))
-    app.view(FINETUNE)(partial(_submit, surface, lookups, tuning_spec))
+    for callback in (EVALUATE, FINETUNE):
+        app.view(callback)(partial(_submit, surface, lookups))
+    app.view(CONFIRM)(partial(_confirmed, surface))
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """Submitted values, and what is wrong with them, by field."""
+class Verdict:
+    """What came of looking at a form: the view before the start, or what is wrong by field."""
 
-    values: Mapping[str, Any]
-    jobs: Jobs
-    errors: dict[str, Bilingual] = field(default_factory=dict)
-
-    def read(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """Parse one field; None when it is wrong, and then `errors` says why."""
-        text = self.values.get(name) or ""
-        if not text:
-            self.errors[name] = wording.FIELD_EMPTY
-            return None
-        try:
-            return parse(text)
-        except BadInput as error:
-            self.errors[name] = error.message
-        except ValueError:
-            self.errors[name] = wording.filled(wording.BAD_NUMBER, value=text)
-        return None
-
-    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """Parse one field that may be empty."""
-        return self.read(name, parse) if self.values.get(name) else None
-
-    def chosen(self, name: str) -> Any:
-        """The choice of a menu; None when it is left to us."""
-        value = self.values.get(name)
-        return None if value in (None, "", AS_FOUND) else value
-
-    def checked(self, spec: Spec | None, name: str, check: Callable[[Any], object]) -> Spec | None:
-        """The spec when it passes a check that is about one field; None otherwise, told at that field."""
-        try:
-            if spec is not None:
-                check(spec)
-        except BadInput as error:
-            self.errors[name] = error.message
-            return None
-        return spec
-
-    def build(self, spec: Callable[[], Spec]) -> Spec | None:
-        """Build the spec when all fields are good; its own limits are told at the field as well."""
-        if self.errors:
-            return None
-        try:
-            return spec()
-        except ValidationError as error:
-            first = error.errors()[0]
-            message = wording.filled(wording.BAD_NUMBER, value=str(first["input"]))
-            self.errors[str(first["loc"][0])] = message
-            return None
-
-    def refuse(self) -> NoReturn:
-        """Raise the first thing that is wrong."""
-        raise BadInput(next(iter(self.errors.values())))
+    view: Block | None
+    errors: Mapping[str, Bilingual]
 
 
-Read = Callable[[Form], Spec | None]
-
-
-def evaluation_spec(form: Form) -> Spec | None:
-    """Read the evaluation form."""
-    candidates = form.read("candidates", lambda text: _candidates(text, form))
-    task = form.chosen("task")
-    dataset = form.read("dataset", partial(form.jobs.register_dataset, task=task))
-    chosen = {
-        "limit": form.optional("limit", int),
-        "metric": form.chosen("metric"),
-        "full": "full" in (form.values.get("full") or ()),
-        "examples": form.optional("examples", _number_of_examples) or 0,
-        "instruction": form.values.get("instruction") or None,
-    }
-    spec = form.build(
-        lambda: EvaluationSpec.model_validate({"candidates": candidates, "dataset": dataset, **chosen})
-    )
-    return form.checked(spec, "metric", lambda found: found.deciding_metric)
-
-
-def _number_of_examples(text: str) -> int:
-    count = int(text)
-    if not 0 <= count <= _MOST_EXAMPLES:
-        raise BadInput(wording.filled(wording.OUT_OF_RANGE, value=count, low=0, high=_MOST_EXAMPLES))
-    return count
-
-
-def tuning_spec(form: Form) -> Spec | None:
-    """Read the fine-tuning form."""
-    base_model = form.read("base_model", lambda name: _known_model(name, form))
-    dataset = form.read("dataset", form.jobs.register_dataset)
-    epochs = form.read("epochs", float)
-    method = form.values.get("method") or "lora"
-    return form.build(
-        lambda: TuningSpec.model_validate(
-            {"base_model": base_model, "dataset": dataset, "epochs": epochs, "method": method}
-        )
-    )
-
-
-def _candidates(text: str, form: Form) -> tuple[Candidate, ...]:
-    """One model a line, each under every chosen loading unless the line fixes one."""
-    loadings = form.values.get("quantizations") or ("none",)
-    found: dict[Candidate, None] = {}
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        written = Candidate.parse(line)
-        model = _known_model(written.model, form)
-        if written.is_hosted:
-            found |= {written: None}
-            continue
-        chosen = (written.quantization,) if "@" in line else loadings
-        found |= {Candidate(model=model, quantization=name): None for name in chosen}
-    if len(found) > _MAX_CANDIDATES:
-        raise BadInput(wording.filled(wording.TOO_MANY_CANDIDATES, count=len(found), limit=_MAX_CANDIDATES))
-    return tuple(found)
-
-
-def _known_model(name: str, form: Form) -> str:
-    """The name, when it means a model that can be loaded; UnknownModel otherwise."""
-    form.jobs.resolve_model(name)
-    return name
-
-
-def _submit(
-    surface: Surface, lookups: Executor, read: Read, ack: Ack, body: Mapping[str, Any], client: WebClient
-) -> None:
-    origin = FormOrigin.model_validate_json(body["view"]["private_metadata"])
-    form = Form(submitted(body["view"]), surface.jobs)
-    reading = lookups.submit(read, form)
-    wait([reading], timeout=VERDICT_S)
-    if reading.done() and form.errors:
-        ack(response_action="errors", errors=_field_errors(form, origin))
+def _submit(surface: Surface, lookups: Executor, ack: Ack, body: Body, client: WebClient) -> None:
+    _draft, origin, _groups = opened(body["view"])
+    looking = lookups.submit(_look, surface, body, client)
+    wait([looking], timeout=VERDICT_S)
+    if not looking.done():
+        name = f"check-{uuid.uuid4().hex}"
+        ack(response_action="push", view=checking_view(origin.language) | {"external_id": name})
+        _show_when_done(client, looking, name, origin.language)
         return
-    ack()
     try:
-        _start(surface, client, reading.result() or form.refuse(), body, origin)
+        verdict = looking.result()
     except Exception as error:  # the listener edge: any bug becomes an apology
-        message = error_message(error, origin.language)
-        client.chat_postMessage(channel=body["user"]["id"], **message.arguments())
+        problems = {"": error_sentence(error, origin.language)}
+        ack(response_action="push", view=problem_view(problems, origin.language))
+        return
+    if verdict.view is not None:
+        ack(response_action="push", view=verdict.view)
+    else:
+        ack(response_action="errors", errors=_field_errors(verdict.errors, body["view"], origin.language))
 
 
-def _start(
-    surface: Surface, client: WebClient, spec: Spec, body: Mapping[str, Any], origin: FormOrigin
-) -> None:
-    """Submit and show the card. The view's id is the key: a form submitted twice is one job."""
-    person = body["user"]["id"]
-    surface.access.require_launch(person)
-    job = surface.jobs.submit(
-        spec, dedupe_key=f"view:{body['view']['id']}", owner=person, thread=origin.place.thread
+def _look(surface: Surface, body: Body, client: WebClient) -> Verdict:
+    """Read the form, keep what it asks for, and reckon what it takes."""
+    draft, origin, _groups = opened(body["view"])
+    person: str = body["user"]["id"]
+    reading = Reading(draft, surface.jobs, surface.data, client)
+    spec = reading.spec()
+    if spec is None:
+        return Verdict(None, reading.errors)
+    try:
+        spec = surface.jobs.checked(spec)
+    except NothingToLearn as error:
+        return Verdict(None, {"dataset": error.message})
+    except BadInput as error:
+        return Verdict(None, {"candidates" if draft.kind == "evaluation" else "base_model": error.message})
+    effort = surface.jobs.effort(spec)
+    if not effort.runs:
+        _label, reason = effort.refusals[0]
+        return Verdict(None, {"candidates": reason})
+    try:
+        surface.access.require_launch(person)
+        approvers = surface.access.must_approve(person, effort)
+    except BadInput as error:
+        return Verdict(problem_view({"": error.to(origin.language)}, origin.language), {})
+    wanted = Wanted(
+        spec=spec, dedupe_key=f"view:{body['view']['id']}", owner=person, thread=origin.place.thread
     )
+    surface.launches.keep(Launch(wanted=wanted, place=origin.place, language=origin.language))
+    view = confirm_view(
+        wanted.dedupe_key,
+        spec,
+        effort,
+        recognised=surface.jobs.describe_dataset(spec.dataset),
+        limits=surface.access.limits,
+        approvers=approvers,
+        language=origin.language,
+    )
+    return Verdict(view, {})
+
+
+def _show_when_done(client: WebClient, looking: Future[Verdict], name: str, language: Language) -> None:
+    """Put the verdict where the view says that we are at it. A person who closed that one has left."""
+    try:
+        verdict = looking.result()
+        problems = {field: message.to(language) for field, message in verdict.errors.items()}
+        view = verdict.view or problem_view(problems, language)
+    except Exception as error:  # the listener edge: any bug becomes an apology
+        view = problem_view({"": error_sentence(error, language)}, language)
+    for _ in range(_TRIES):
+        try:
+            client.views_update(external_id=name, view=view | {"external_id": name})
+        except SlackApiError as refusal:
+            # Slack may not have taken our answer yet, so that there is no such view.
+            if refusal.response["error"] != "not_found":
+                raise
+            time.sleep(_BETWEEN_TRIES_S)
+        else:
+            return
+    logger.info("form was closed before its verdict")
+
+
+def _confirmed(surface: Surface, ack: Ack, body: Body, client: WebClient) -> None:
+    """Start what was confirmed. The form's key is the job's: confirmed twice is one job."""
+    ack(response_action="clear")
+    person: str = body["user"]["id"]
+    launch = surface.launches.find(body["view"]["private_metadata"])
+    language: Language = launch.language if launch else "en"
+    try:
+        if launch is None or launch.wanted.owner != person:
+            raise BadInput(launch_wording.DRAFT_GONE)
+        _start(surface, client, launch)
+    except Exception as error:  # the listener edge: any bug becomes an apology
+        client.chat_postMessage(channel=person, **error_message(error, language).arguments())
+
+
+def _start(surface: Surface, client: WebClient, launch: Launch) -> None:
+    """Submit and show the card, or ask who has to approve."""
+    wanted = launch.wanted
+    surface.access.require_launch(wanted.owner)
+    try:
+        job = surface.jobs.submit(
+            wanted.spec, dedupe_key=wanted.dedupe_key, owner=wanted.owner, thread=wanted.thread
+        )
+    except NeedsApproval as need:
+        approvals.ask(surface, client, need, launch.place, launch.language)
+        return
     surface.jobs.ensure_worker()
-    surface.cards.post(client, job, origin.place, origin.language)
-    logger.info("job started from a form", extra={"job_id": job.id, "kind": spec.kind})
+    surface.cards.post(client, job, launch.place, launch.language)
+    logger.info("job started from a form", extra={"job_id": job.id, "kind": wanted.spec.kind})
 
 
-def _field_errors(form: Form, origin: FormOrigin) -> dict[str, str]:
-    return {
-        name: shortened(message.to(origin.language), _ERROR_CHARS) for name, message in form.errors.items()
-    }
+def _field_errors(errors: Mapping[str, Bilingual], view: Body, language: Language) -> dict[str, str]:
+    """By block. What is wrong with a field that is not shown is said at the last one that is."""
+    shown = [block["block_id"] for block in view["blocks"] if block["type"] == "input"]
+    told: dict[str, str] = {}
+    for name, message in errors.items():
+        words = message.to(language)
+        if name not in shown:
+            words = say(launch_wording.SEE_MORE, language, problem=words)
+        told[name if name in shown else shown[-1]] = shortened(words, _ERROR_CHARS)
+    return told

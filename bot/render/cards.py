@@ -12,8 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot import wording
+from bot import launch_wording, wording
+from bot.drafts import candidate_line
 from bot.people import mention
+from bot.render.fields import METRICS
 from bot.render.slack import (
     ACTION_PREFIX,
     Block,
@@ -28,12 +30,13 @@ from bot.render.slack import (
     split_markdown,
 )
 from bot.wording import say
-from finetune.spec import Candidate, EvaluationSpec
+from finetune.spec import Candidate, EvaluationSpec, TuningSpec
 from finetune.state import Job, JobEvent, Outlook
 from index.bilingual import Language
 from skills.conversation.answer import Action
 from skills.outlook import outlook_words
 from skills.report import STATE_NAMES, result_markdown
+from skills.wording import short_name
 
 _BAR_CELLS = 12
 _SHOWN_CANDIDATES = 12
@@ -101,7 +104,8 @@ def result_message(job: Job, result: dict[str, Any], *, language: Language) -> M
     """How a job ended: verdict first, then the figures, the next step, and the one mention of who asked."""
     body = split_markdown(result_markdown(job, result, language))[0]
     line = say(wording.FOR_PERSON, language, person=mention(job.owner), title=title(job, language))
-    blocks = [markdown(body), section(line), *buttons(_next_steps(job, result, language))]
+    steps = [*_blocks_elements(buttons(_next_steps(job, result, language))), _reproduce_button(job, language)]
+    blocks = [markdown(body), section(line), {"type": "actions", "elements": steps}]
     return Message(text=fallback(body), blocks=tuple(blocks))
 
 
@@ -160,7 +164,7 @@ def _head(job: Job, owner: str, language: Language) -> str:
     if isinstance(spec, EvaluationSpec):
         count = len(spec.candidates)
         counted = wording.ONE_CANDIDATE if count == 1 else wording.CANDIDATE_COUNT
-        what = [say(counted, language, count=count), rows, spec.deciding_metric]
+        what = [say(counted, language, count=count), rows, _metric_name(spec.deciding_metric, language)]
     else:
         what = [escaped(spec.base_model), rows, wording.METHOD_NAMES[spec.method].to(language)]
     parts = [f"*{title(job, language)}*", *what, say(wording.STARTED_BY, language, name=escaped(owner))]
@@ -202,8 +206,14 @@ def _candidate_line(row: dict[str, Any], language: Language) -> str:
     if row.get("stopped") == "eliminated":
         return say(wording.CANDIDATE_DROPPED, language, label=label, items=items)
     name, metric = next(iter((row.get("metrics") or {}).items()), ("", {}))
-    value = _with_margin(metric)
+    value, name = _with_margin(metric), _metric_name(name, language)
     return say(wording.CANDIDATE_SCORE, language, label=label, metric=name, value=value, items=items)
+
+
+def _metric_name(name: str, language: Language) -> str:
+    """As reports call it in English, by its Chinese name in Chinese."""
+    words = METRICS.get(name)
+    return words.zh if words and language == "zh" else name
 
 
 def candidate_label(row: dict[str, Any]) -> str:
@@ -239,20 +249,86 @@ def _card_buttons(job: Job, language: Language) -> Block:
         elements.insert(0, cancel_button(job, language))
     if job.state in _RETRIABLE:
         elements.append(button(f"{ACTION_PREFIX}retry", wording.RETRY.to(language), value))
+    if job.is_finished:
+        elements.append(_reproduce_button(job, language))
     return {"type": "actions", "elements": elements}
 
 
+def _reproduce_button(job: Job, language: Language) -> Block:
+    value = json.dumps({"job_id": job.id})
+    return button(f"{ACTION_PREFIX}reproduce", launch_wording.REPRODUCE.to(language), value)
+
+
+def _blocks_elements(rows: Sequence[Block]) -> list[Block]:
+    return [element for row in rows for element in row["elements"]]
+
+
 def _next_steps(job: Job, result: dict[str, Any], language: Language) -> list[Action]:
-    """After an evaluation with a winner: tune it on the same data."""
-    winner = result.get("winner")
-    if job.state != "succeeded" or not winner or not isinstance(job.spec, EvaluationSpec):
+    """What follows from a result: tune the winner, evaluate what was tuned, recommend with what is known now."""
+    if job.state != "succeeded":
         return []
-    local = [candidate for candidate in job.spec.candidates if not candidate.is_hosted]
-    model = next((c.model for c in local if winner in (c.label, c.model)), None)
-    if model is None:
+    if isinstance(job.spec, TuningSpec):
+        return _after_tuning(job, job.spec, language)
+    return [
+        *_tune_winner(job.spec, result, language),
+        *_on_more_rows(job.spec, result, language),
+        *_recommend(job.spec, language),
+    ]
+
+
+def _tune_winner(spec: EvaluationSpec, result: dict[str, Any], language: Language) -> list[Action]:
+    """The winner on the same data, unless its weights are somebody else's or it is tuned already."""
+    local = [candidate for candidate in spec.candidates if not candidate.is_hosted and not candidate.adapter]
+    names = (
+        (result.get("winner"), result.get("leader"))
+        if len(spec.candidates) > 1
+        else (local and local[0].label,)
+    )
+    model = next((c.model for name in names if name for c in local if name in (c.label, c.model)), None)
+    if model is None or spec.dataset.task in ("chat", "language-modelling"):
         return []
-    value = {"model": model, "dataset": job.spec.dataset.name}
-    return [Action(id="finetune", label=wording.FINETUNE_WINNER.to(language), value=value)]
+    label = wording.FINETUNE_WINNER if result.get("winner") else launch_wording.FINETUNE_THIS
+    value = {"model": model, "dataset": _same_data(spec)}
+    return [Action(id="finetune", label=label.to(language), value=value)]
+
+
+def _on_more_rows(spec: EvaluationSpec, result: dict[str, Any], language: Language) -> list[Action]:
+    """The same candidates on as many rows as would settle it, where the data has more."""
+    used = min(spec.limit or spec.dataset.rows, spec.dataset.rows)
+    if result.get("verdict") != "insufficient" or used >= spec.dataset.rows:
+        return []
+    wanted = used + int(result.get("more_rows_needed") or used)
+    value = {
+        "models": [candidate_line(candidate) for candidate in spec.candidates],
+        "dataset": _same_data(spec),
+        "limit": min(wanted, spec.dataset.rows),
+        "metric": spec.metric,
+    }
+    return [Action(id="evaluate", label=launch_wording.EVALUATE_ON_MORE.to(language), value=value)]
+
+
+def _after_tuning(job: Job, spec: TuningSpec, language: Language) -> list[Action]:
+    """The tuned model beside its base, on the same data."""
+    loading = "@nf4" if spec.method == "qlora" else ""
+    models = [f"{spec.base_model}{loading} + job {job.id}", f"{spec.base_model}{loading}"]
+    value = {"models": models, "dataset": _same_data(spec)}
+    return [Action(id="evaluate", label=launch_wording.EVALUATE_TUNED.to(language), value=value)]
+
+
+def _recommend(spec: EvaluationSpec, language: Language) -> list[Action]:
+    """The same models again, now that they were measured here."""
+    models = list(dict.fromkeys(short_name(candidate.model) for candidate in spec.candidates))
+    names = (" or " if language == "en" else "、").join(models[:4])
+    question = launch_wording.RECOMMEND_QUESTION.get(
+        spec.dataset.task, launch_wording.RECOMMEND_QUESTION["other"]
+    )
+    value = {"say": say(question, language, models=names)}
+    return [Action(id="ask", label=launch_wording.RECOMMEND_AGAIN.to(language), value=value)]
+
+
+def _same_data(spec: EvaluationSpec | TuningSpec) -> str:
+    """The very rows, whatever has become of the file."""
+    return f"sha256:{spec.dataset.sha256}"
 
 
 def _seconds_between(start_utc: str | None, end_utc: str | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Turn an Answer into Slack messages: blocks, and a fallback text that reads well in a notification.
+"""Turn words into the blocks of Slack messages, and a fallback text that reads well in a notification.
 
 Slack's limits are kept here by construction, with room to spare, because Slack refuses a whole message for
 one character too many. Words from data can never become a mention: `&`, `<` and `>` are defused first.
@@ -16,7 +16,7 @@ from typing import Any
 
 from bot import wording
 from index.bilingual import Language
-from skills.conversation.answer import Action, Answer, Citation
+from skills.conversation.answer import Action, Citation
 
 logger = logging.getLogger(__name__)
 
@@ -46,26 +46,6 @@ class Message:
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for the Web API. Links in answers are sources, not things to preview."""
         return {"text": self.text, "blocks": list(self.blocks), "unfurl_links": False, "unfurl_media": False}
-
-
-def answer_messages(answer: Answer, *, heading: str | None = None) -> tuple[Message, ...]:
-    """Render an answer as one message, or as several when it is very long. Buttons come under the last."""
-    body = _without_source_list(answer.text) if answer.citations else answer.text
-    pieces = split_markdown(body)
-    messages = []
-    for number, piece in enumerate(pieces, start=1):
-        blocks = [markdown(piece)]
-        if number == 1 and heading:
-            blocks.insert(0, context(heading))
-        if number == len(pieces):
-            blocks += [*_sources(answer.citations, answer.language), *buttons(_shown_actions(answer))]
-        messages.append(Message(text=fallback(piece), blocks=tuple(blocks)))
-    return tuple(messages)
-
-
-def _shown_actions(answer: Answer) -> list[Action]:
-    """All but Stop of a job that has just got a card: there it goes away when the job ends."""
-    return [action for action in answer.actions if action.id != "cancel" or not answer.started_jobs]
 
 
 def text_message(sentence: str, *, heading: str | None = None) -> Message:
@@ -163,7 +143,7 @@ def _lines(paragraph: str, limit: int) -> Iterator[str]:
         yield from (line[start : start + limit] for start in range(0, max(len(line), 1), limit))
 
 
-def _sources(citations: tuple[Citation, ...], language: Language) -> list[Block]:
+def source_blocks(citations: tuple[Citation, ...], language: Language) -> list[Block]:
     """Context blocks with all sources, ten to a block: an answer's [n] must lead somewhere."""
     marks = [_source(citation) for citation in citations]
     if marks:
@@ -183,12 +163,14 @@ def _link_target(url: str) -> str:
     return escaped(url).replace("|", "%7C")
 
 
-def _without_source_list(text: str) -> str:
-    """Sources are shown as links under the answer: the plain list at its end would say them twice."""
-    lines = text.rstrip().split("\n")
-    while lines and (_SOURCE_LINE.match(lines[-1]) or not lines[-1].strip()):
-        lines.pop()
-    return "\n".join(lines) or text
+def without_source_list(text: str) -> str:
+    """Sources are shown as links under the answer: the plain list in it would say them twice."""
+    kept = [
+        block
+        for block in text.strip().split("\n\n")
+        if not all(_SOURCE_LINE.match(line) for line in block.split("\n"))
+    ]
+    return "\n\n".join(kept) or text
 
 
 def _has_words(paragraph: str) -> bool:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from index.bilingual import Language
 from index.records import EvidenceKind, Quantization
-from skills.conversation.request import Request, Requirements, SkillName
+from skills.conversation.request import Currency, Request, Requirements, SkillName
 from skills.stated import in_conflict
 
 
@@ -99,8 +99,8 @@ class Action(_Frozen):
     """A next step that a surface may offer as a button or a hint."""
 
     id: Literal[
-        "evaluate", "finetune", "explain", "excluded", "cheaper", "faster", "better", "cancel", "ask",
-        "retry", "reproduce",
+        "evaluate", "finetune", "explain", "compare", "excluded", "cheaper", "faster", "better", "less_memory",
+        "cancel", "ask", "retry", "reproduce",
     ]  # fmt: skip
     label: str
     value: dict[str, Any]
@@ -121,6 +121,10 @@ class Answer(_Frozen):
     actions: tuple[Action, ...] = ()
     jobs: tuple[str, ...] = ()
     """Jobs that the answer is about."""
+    exchange: int | None = None
+    """Its number in the thread's memory; None before it is remembered."""
+    currency: Currency | None = None
+    """The money of the costs in `text`; `cost` itself is in US dollars."""
     conflicts: tuple[str, ...] = ()
     """What the request says that cannot hold together, a line each. `text` opens with them."""
 
@@ -137,6 +141,7 @@ class Answer(_Frozen):
             "skill": request.skill,
             "language": request.language,
             "requirements": request.requirements,
+            "currency": request.currency,
         }
         return cls.model_validate({**about, "text": text, "conflicts": conflicts, **more})
 

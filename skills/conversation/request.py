@@ -33,6 +33,10 @@ class Turn(BaseModel):
     person: str
     key: str | None = None
     """Equal for two deliveries of the same message, so that a job is submitted once."""
+    after: int | None = None
+    """The exchange that it follows; 0 for none; None for the newest of the thread."""
+    scopes: tuple[str, ...] = ()
+    """Whose defaults hold for it, the narrowest first."""
 
 
 class Gpus(BaseModel):
@@ -96,6 +100,21 @@ class Requirements(BaseModel):
     def stated(self) -> dict[str, object]:
         """Only what was stated, as JSON values."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+class Currency(BaseModel):
+    """The money that a team reckons in. Prices are kept in US dollars."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(pattern=r"^[A-Z]{3}$")
+    """ISO 4217."""
+    per_usd: float = Field(gt=0)
+    """What one US dollar is worth, as the team says: there is no look-up."""
+
+    def of(self, usd: float) -> float:
+        """Dollars in this currency."""
+        return usd * self.per_usd
 
 
 class Conflict(BaseModel):
@@ -168,5 +187,11 @@ class Request(BaseModel):
     """Every quantization named in this turn, for evaluations that compare several."""
     evaluation: EvaluationWish = EvaluationWish()
     """How the evaluation that this turn asks for is to be done."""
+    waived: tuple[str, ...] = ()
+    """Fields of `requirements` that this thread said do not matter: no default fills them."""
+    assumed: tuple[str, ...] = ()
+    """Fields of `requirements` that a default filled, not the person."""
+    currency: Currency | None = None
+    """The money to show costs in; None shows US dollars."""
     conflicts: tuple[Conflict, ...] = ()
     """What this turn says that cannot hold together, or not with what the thread said."""

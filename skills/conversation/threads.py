@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, Select, insert, select
 
 from index.schema import turns
 from index.store import utc_now
@@ -19,6 +22,8 @@ class Exchange:
 
     request: Request
     answer: Answer
+    id: int = 0
+    """Its number in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +32,39 @@ class Threads:
 
     engine: Engine
 
-    def last(self, thread: str) -> Exchange | None:
-        """The latest exchange of a thread, or None when nothing was said there."""
-        return self._newest(thread, only_ranked=False)
+    def last(self, thread: str, *, up_to: int | None = None) -> Exchange | None:
+        """The latest exchange of a thread, or None when nothing was said there; `up_to` is the last to count."""
+        return self._newest(thread, up_to, only_ranked=False)
 
-    def last_ranking(self, thread: str) -> Exchange | None:
+    def last_ranking(self, thread: str, *, up_to: int | None = None) -> Exchange | None:
         """The latest exchange whose answer recommended models: what "the first one" points at."""
-        return self._newest(thread, only_ranked=True)
+        return self._newest(thread, up_to, only_ranked=True)
+
+    def exchange(self, number: int) -> Exchange | None:
+        """One exchange by its number."""
+        found = self._read(select(turns).where(turns.c.id == number))
+        return found[0] if found else None
+
+    def recent_by(self, person: str, limit: int) -> Sequence[Exchange]:
+        """What a person asked lately, newest first."""
+        return self._read(
+            select(turns).where(turns.c.person == person).order_by(turns.c.id.desc()).limit(limit)
+        )
+
+    def last_at(self, thread: str) -> datetime | None:
+        """When something was said in a thread last; None when nothing was."""
+        query = select(turns.c.created_at_utc).where(turns.c.thread == thread)
+        with self.engine.connect() as connection:
+            at = connection.execute(query.order_by(turns.c.id.desc()).limit(1)).scalar()
+        return datetime.fromisoformat(at) if at else None
 
     def last_by(self, person: str) -> Exchange | None:
         """The latest exchange with a person, wherever it was."""
-        query = select(turns.c.request, turns.c.answer).where(turns.c.person == person)
-        with self.engine.connect() as connection:
-            row = connection.execute(query.order_by(turns.c.id.desc()).limit(1)).first()
-        return Exchange(Request.model_validate(row[0]), Answer.model_validate(row[1])) if row else None
+        found = self.recent_by(person, 1)
+        return found[0] if found else None
 
-    def append(self, request: Request, answer: Answer) -> None:
-        """Remember one exchange."""
+    def append(self, request: Request, answer: Answer) -> int:
+        """Remember one exchange, and return its number."""
         row = {
             "thread": request.turn.thread,
             "person": request.turn.person,
@@ -53,7 +74,7 @@ class Threads:
             "created_at_utc": utc_now(),
         }
         with self.engine.begin() as connection:
-            connection.execute(insert(turns).values(row))
+            return int(connection.execute(insert(turns).values(row)).inserted_primary_key[0])  # type: ignore[index]
 
     def exists(self, thread: str) -> bool:
         """Whether anything was said in this thread."""
@@ -61,12 +82,17 @@ class Threads:
         with self.engine.connect() as connection:
             return connection.execute(query).first() is not None
 
-    def _newest(self, thread: str, *, only_ranked: bool) -> Exchange | None:
-        query = select(turns.c.request, turns.c.answer).where(turns.c.thread == thread)
-        query = query.order_by(turns.c.id.desc()).limit(20)
+    def _newest(self, thread: str, up_to: int | None, *, only_ranked: bool) -> Exchange | None:
+        query = select(turns).where(turns.c.thread == thread)
+        if up_to is not None:
+            query = query.where(turns.c.id <= up_to)
+        found = self._read(query.order_by(turns.c.id.desc()).limit(20 if only_ranked else 1))
+        return next((one for one in found if one.answer.recommendations or not only_ranked), None)
+
+    def _read(self, query: Select[Any]) -> list[Exchange]:
         with self.engine.connect() as connection:
-            for request, answer in connection.execute(query):
-                exchange = Exchange(Request.model_validate(request), Answer.model_validate(answer))
-                if exchange.answer.recommendations or not only_ranked:
-                    return exchange
-        return None
+            rows = connection.execute(query).mappings().all()
+        return [
+            Exchange(Request.model_validate(row["request"]), Answer.model_validate(row["answer"]), row["id"])
+            for row in rows
+        ]

@@ -72,6 +72,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
         unknown_models=statement.unknown_models,
         rejected=_rejected(statement, previous if merged.is_follow_up else None),
         conflicts=conflicts,
+        waived=_waived(statement, requirements, previous if merged.is_follow_up else None),
         evaluation=_evaluation(skill, statement, turn, carried),
         quantizations=statement.quantizations or (carried.quantizations if carried else ()),
     )
@@ -265,6 +266,12 @@ def _continues_question(signals: Signals) -> bool:
     """ "And with int8?" after a question about a model is about the same model."""
     was_question = signals.previous is not None and signals.previous.skill in ("answer", "explain")
     return was_question and bool(signals.recent and signals.fields) and signals.n_words <= _SHORT
+
+
+def _waived(statement: Statement, held: Requirements, before: Request | None) -> tuple[str, ...]:
+    """Limits that were said not to matter, in this turn or before, and that nothing has set since."""
+    lifted = dict.fromkeys([*(before.waived if before else ()), *sorted(statement.relaxed)])
+    return tuple(field for field in lifted if getattr(held, field, None) is None)
 
 
 def _rejected(statement: Statement, before: Request | None) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.access import Access, NotAllowed
+from bot.access import Access, Limits, NotAllowed
+from finetune.device import Device
+from finetune.effort import Effort
 from finetune.state import Job
 from tests.slack_bot import evaluation
 
@@ -56,3 +58,40 @@ def test_only_administrators_may_change_the_order_of_jobs() -> None:
         access.require_admin("U0ANA")
     with pytest.raises(NotAllowed):
         Access().require_admin("U0ANA")
+
+
+def takes(*, seconds: float | None = 7_200.0, usd: float | None = 0.0) -> Effort:
+    gpu = Device(name="NVIDIA L4", free_gib=22.0, is_gpu=True)
+    return Effort(device=gpu, seconds=seconds, memory_gib=1.0, api_usd=usd, device_usd=0.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "effort", "is_asked"),
+    [
+        (Limits(), takes(), False),
+        (Limits(gpu_hours=2), takes(), False),
+        (Limits(gpu_hours=1), takes(), True),
+        (Limits(gpu_hours=1), takes(seconds=None), True),
+        (Limits(usd=5), takes(usd=4.99), False),
+        (Limits(usd=5), takes(usd=5.01), True),
+        (Limits(usd=5), takes(usd=None), True),
+    ],
+)
+def test_approvers_are_asked_above_a_limit_and_where_nobody_can_tell(
+    limits: Limits, effort: Effort, is_asked: bool
+) -> None:
+    access = Access(approvers=frozenset({"U0MIRA"}), limits=limits)
+
+    assert access.must_approve("U0ANA", effort) == (("U0MIRA",) if is_asked else ())
+    assert access.must_approve("U0MIRA", effort) == ()
+
+
+def test_administrators_approve_where_nobody_else_is_named() -> None:
+    access = Access(admins=frozenset({"U0ADA"}), limits=Limits(gpu_hours=1))
+
+    assert access.must_approve("U0ANA", takes()) == ("U0ADA",)
+
+
+def test_job_above_a_limit_that_nobody_could_approve_is_refused() -> None:
+    with pytest.raises(NotAllowed, match="SHORTLIST_APPROVERS"):
+        Access(limits=Limits(gpu_hours=1)).must_approve("U0ANA", takes())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,7 @@ class Registered:
     """Notes what the listeners listen for, in place of an app."""
 
     def __init__(self) -> None:
-        self.names: dict[str, set[str]] = {"event": set(), "command": set(), "action": set(), "view": set()}
+        self.names: dict[str, set[str]] = defaultdict(set)
 
     def __getattr__(self, kind: str) -> Callable[[Any], Callable[[Any], Any]]:
         def register(name: Any) -> Callable[[Any], Any]:
@@ -43,6 +44,13 @@ def test_manifest_and_code_know_the_same_events() -> None:
     events = {name.partition(".")[0] for name in MANIFEST["settings"]["event_subscriptions"]["bot_events"]}
 
     assert events == registered()["event"]
+
+
+def test_manifest_and_code_know_the_same_shortcuts() -> None:
+    shortcuts = {shortcut["callback_id"] for shortcut in MANIFEST["features"]["shortcuts"]}
+
+    assert shortcuts == registered()["shortcut"]
+    assert all(len(shortcut["name"]) <= 24 for shortcut in MANIFEST["features"]["shortcuts"])
 
 
 def test_manifest_has_the_scope_for_each_kind_of_message() -> None:

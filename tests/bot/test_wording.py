@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot import wording
+from bot import ask_wording, launch_wording, wording
 from index.bilingual import Bilingual
 
 
@@ -19,7 +19,8 @@ def sentences(value: Any) -> Iterator[Bilingual]:
 
 ALL = [
     pytest.param(sentence, id=f"{name}-{number}")
-    for name, value in vars(wording).items()
+    for module in (wording, ask_wording, launch_wording)
+    for name, value in vars(module).items()
     if name.isupper()
     for number, sentence in enumerate(sentences(value))
 ]

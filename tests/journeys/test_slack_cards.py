@@ -21,6 +21,7 @@ from tests.slack_bot import (
     candidate_row,
     evaluation,
     evaluation_result,
+    launch,
     open_form,
     open_surface,
     running_bot,
@@ -52,7 +53,7 @@ def test_job_that_a_conversation_starts_gets_a_card_in_its_thread(tmp_path: Path
 
 def test_card_shows_progress_and_the_result_is_posted_once(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         worker = Worker(bot.surface, bot.surface.jobs.status("1"))
         worker.move("starting", "running")
@@ -100,7 +101,7 @@ def test_result_is_posted_once_by_the_app_that_comes_after_a_restart(
     tmp_path: Path, slack: SlackServer
 ) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         worker = Worker(bot.surface, bot.surface.jobs.status("1"))
         worker.move("starting", "running")
@@ -124,7 +125,7 @@ def test_result_that_slack_did_not_take_is_posted_at_the_next_round(
     tmp_path: Path, slack: SlackServer
 ) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         bot.posts()
         worker = Worker(bot.surface, bot.surface.jobs.status("1"))
         worker.move("starting", "running")
@@ -145,7 +146,7 @@ def test_result_that_a_killed_bot_was_posting_is_posted_by_the_next(
         raise KeyboardInterrupt  # as a kill: nobody gives the claim back
 
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         bot.posts()
         worker = Worker(bot.surface, bot.surface.jobs.status("1"))
         worker.move("starting", "running")
@@ -176,7 +177,7 @@ def a_result_with_files(folder: Path) -> dict[str, object]:
 
 def finished_job(bot: RunningBot, result: dict[str, object]) -> Payload:
     """Start a job from the form, have it end with a result, and return its card."""
-    bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+    launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
     (card,) = bot.posts()
     worker = Worker(bot.surface, bot.surface.jobs.status("1"))
     worker.move("starting", "running")
@@ -268,7 +269,7 @@ def test_files_that_are_gone_are_said_to_be(tmp_path: Path, slack: SlackServer) 
 
 def test_stop_button_stops_the_job_and_the_card_says_so(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         bot.ana.press(card, "shortlist_cancel")
         bot.posts()
@@ -280,7 +281,7 @@ def test_stop_button_stops_the_job_and_the_card_says_so(tmp_path: Path, slack: S
 
 def test_stranger_may_not_stop_a_job_when_there_are_runners(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA"})), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         Person(slack, bot.port, id="U0BEN").press(card, "shortlist_cancel")
         (told,) = bot.told()
@@ -292,7 +293,7 @@ def test_stranger_may_not_stop_a_job_when_there_are_runners(tmp_path: Path, slac
 
 def test_stranger_may_not_try_a_job_again_when_there_are_runners(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA"})), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         bot.ana.press(card, "shortlist_cancel")
         bot.settle()
@@ -306,7 +307,7 @@ def test_stranger_may_not_try_a_job_again_when_there_are_runners(tmp_path: Path,
 
 def test_failed_job_says_why_and_can_be_tried_again(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         worker = Worker(bot.surface, bot.surface.jobs.status("1"))
         reason = Bilingual(en="The GPU ran out of memory.", zh="显存不足。")
@@ -327,14 +328,14 @@ def test_failed_job_says_why_and_can_be_tried_again(tmp_path: Path, slack: Slack
 
 def test_logs_button_shows_what_the_job_printed(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         folder = bot.surface.jobs.folder("1")
         folder.mkdir(parents=True)
         (folder / "log.txt").write_text("loading <weights>\n", encoding="utf-8")
         bot.ana.press(card, "shortlist_logs")
         bot.settle()
-        view = slack.calls("views.open")[1]["view"]
+        view = slack.calls("views.open")[-1]["view"]
 
     assert "loading <weights>" in str(view["blocks"])
 
@@ -345,7 +346,7 @@ def test_card_goes_to_the_person_when_the_bot_is_not_in_the_channel(
     slack.workspace.without_bot.add("G0SECRET")
 
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets", channel="G0SECRET"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets", channel="G0SECRET"))
         (card,) = bot.posts()
 
     assert card["channel"] == "D0ANA"
@@ -353,7 +354,7 @@ def test_card_goes_to_the_person_when_the_bot_is_not_in_the_channel(
 
 def test_follow_up_under_a_card_needs_no_mention(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         bot.ana.say("how is it doing?", thread_ts=card["ts"])
         answer = bot.posts()[1]

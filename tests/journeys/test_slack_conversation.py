@@ -235,20 +235,18 @@ def test_sources_are_links_and_are_shown_once(tmp_path: Path, slack: SlackServer
 
 
 def test_button_asks_its_question_in_the_thread(tmp_path: Path, slack: SlackServer) -> None:
-    cheaper = Action(id="cheaper", label="Cheaper", value={"say": "cheaper please"})
+    why = Action(id="ask", label="Why?", value={"say": "why the first?"})
 
-    with running_bot(
-        open_surface(tmp_path, say=lambda turn: answer_to(turn, actions=(cheaper,))), slack
-    ) as bot:
+    with running_bot(open_surface(tmp_path, say=lambda turn: answer_to(turn, actions=(why,))), slack) as bot:
         question = bot.ana.mention("which model?")
         (answer,) = bot.posts()
-        bot.ana.press(answer, "shortlist_cheaper")
+        bot.ana.press(answer, "shortlist_ask")
         answers = bot.posts()
 
-    assert bot.turns[1].text == "cheaper please"
+    assert bot.turns[1].text == "why the first?"
     assert bot.turns[1].thread == bot.turns[0].thread
     assert answers[1]["thread_ts"] == question["ts"]
-    assert "name of U0ANA* asked: cheaper please" in str(answers[1]["blocks"][0])
+    assert "name of U0ANA* asked: why the first?" in str(answers[1]["blocks"][0])
 
 
 def test_shortlist_command_shows_question_and_answer_to_the_channel(

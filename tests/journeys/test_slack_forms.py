@@ -15,19 +15,21 @@ from skills.conversation.request import EvaluationWish, Turn
 from tests.slack_bot import (
     MODEL,
     answer_to,
+    launch,
     open_form,
     open_surface,
     running_bot,
     shown,
+    with_more_options,
 )
-from tests.slack_person import Person
+from tests.slack_person import Person, chosen
 from tests.slack_server import Payload, SlackServer
 
 
 def initial(view: Payload, field: str) -> object:
     """What a form's field starts with."""
     (element,) = [block["element"] for block in view["blocks"] if block["block_id"] == field]
-    return element.get("initial_value")
+    return element.get("initial_value") or (element.get("initial_option") or {}).get("value")
 
 
 def test_evaluate_command_opens_a_form_with_the_words_after_it(tmp_path: Path, slack: SlackServer) -> None:
@@ -36,7 +38,7 @@ def test_evaluate_command_opens_a_form_with_the_words_after_it(tmp_path: Path, s
 
     assert view["title"]["text"] == "Evaluate models"
     assert initial(view, "candidates") == MODEL
-    assert initial(view, "dataset") == "tickets"
+    assert initial(view, "dataset") == "name:tickets"
 
 
 def test_form_starts_with_what_the_person_was_recommended_last(tmp_path: Path, slack: SlackServer) -> None:
@@ -49,18 +51,17 @@ def test_form_starts_with_what_the_person_was_recommended_last(tmp_path: Path, s
         view = open_form(bot, "/evaluate", channel="C0TEAM")
 
     assert initial(view, "candidates") == MODEL
-    assert initial(view, "dataset") == "tickets"
+    assert initial(view, "dataset") == "name:tickets"
     assert view["title"]["text"] == "评测模型"
 
 
 def test_submitted_form_starts_the_job_and_posts_its_card(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
         view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        verdict = bot.ana.submit(view, candidates=f"{MODEL}@int8\n{MODEL}", limit="64")
+        launch(bot, view, candidates=f"{MODEL}@int8\n{MODEL}", limit="64")
         (card,) = bot.posts()
         (job,) = bot.surface.jobs.list()
 
-    assert verdict == {}
     assert isinstance(job.spec, EvaluationSpec)
     assert job.spec.candidates == (Candidate(model=MODEL, quantization="int8"), Candidate(model=MODEL))
     assert (job.spec.limit, job.owner, card["channel"]) == (64, "U0ANA", "C0TEAM")
@@ -79,7 +80,7 @@ def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, sl
 
     with running_bot(surface, slack) as bot:
         view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        bot.ana.submit(view)
+        launch(bot, view)
         bot.settle()
         (job,) = bot.surface.jobs.list()
 
@@ -90,29 +91,19 @@ def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, sl
 
 def test_form_left_as_it_opens_asks_for_nothing_unusual(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         bot.settle()
         (job,) = bot.surface.jobs.list()
 
     assert job.spec == EvaluationSpec(candidates=(Candidate(model=MODEL),), dataset=job.spec.dataset)
 
 
-def test_metric_that_the_task_does_not_have_is_told_at_the_metric(tmp_path: Path, slack: SlackServer) -> None:
-    with running_bot(open_surface(tmp_path), slack) as bot:
-        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        verdict = bot.ana.submit(view, metric={"selected_option": {"value": "bleu"}})
-        jobs = bot.surface.jobs.list()
-
-    assert list(verdict["errors"]) == ["metric"]
-    assert "bleu" in verdict["errors"]["metric"]
-    assert jobs == []
-
-
 def test_form_submitted_twice_is_one_job_with_one_card(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
         view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        bot.ana.submit(view)
-        bot.ana.submit(view)
+        confirmed = launch(bot, view)
+        bot.ana.submit(confirmed)
+        launch(bot, view)
         bot.settle()
         jobs = bot.surface.jobs.list()
 
@@ -123,7 +114,7 @@ def test_form_submitted_twice_is_one_job_with_one_card(tmp_path: Path, slack: Sl
 def test_finetune_form_starts_a_tuning_job(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
         view = open_form(bot, "/finetune", f"{MODEL} on tickets")
-        bot.ana.submit(view, epochs="1.5")
+        launch(bot, view, epochs="1.5")
         (card,) = bot.posts()
         (job,) = bot.surface.jobs.list()
 
@@ -137,28 +128,34 @@ def test_finetune_form_starts_a_tuning_job(tmp_path: Path, slack: SlackServer) -
     [
         ("candidates", "no such model", "no such model"),
         ("candidates", f"{MODEL}@int3", "int3"),
-        ("dataset", "nowhere.csv", "nowhere.csv"),
-        ("dataset", None, "fill this in"),
+        ("candidates", "", "fill this in"),
+        ("candidates", f"{MODEL} + job 7", "7"),
+        ("dataset", chosen("name:nowhere.csv"), "nowhere.csv"),
+        ("dataset", chosen(""), "choose the data"),
         ("limit", "0", "0"),
+        ("metric", chosen("bleu"), "bleu"),
         ("examples", "40", "give 0 to 32"),
         ("examples", "some", "some"),
+        ("task", chosen("chat"), "judge"),
+        ("judge", "openai:gpt-4.1-mini", "task Chat"),
+        ("max_usd", "-1", "-1"),
     ],
 )
 def test_wrong_field_is_told_at_the_field_and_nothing_starts(
-    tmp_path: Path, slack: SlackServer, field: str, value: str, complaint: str
+    tmp_path: Path, slack: SlackServer, field: str, value: object, complaint: str
 ) -> None:
     with running_bot(open_surface(tmp_path), slack) as bot:
-        view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        verdict = bot.ana.submit(view, **{field: {"value": value}})
+        view = with_more_options(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        verdict = bot.ana.submit(view, **{field: value})
         jobs = bot.surface.jobs.list()
 
     assert verdict["response_action"] == "errors"
-    assert list(verdict["errors"]) == [field]
-    assert complaint in verdict["errors"][field]
+    assert list(verdict["errors"]) == ["judge" if field == "task" else field]
+    assert complaint in str(verdict["errors"])
     assert jobs == []
 
 
-def test_look_up_that_takes_too_long_is_told_after_the_form_has_closed(
+def test_look_up_that_takes_long_is_waited_for_in_a_view_and_starts_nothing_when_it_fails(
     tmp_path: Path, slack: SlackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surface, hub_answers = open_surface(tmp_path), Event()
@@ -168,15 +165,31 @@ def test_look_up_that_takes_too_long_is_told_after_the_form_has_closed(
 
     with running_bot(surface, slack) as bot:
         view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        verdict = bot.ana.submit(view, candidates="no such model")
+        waiting = bot.ana.submit(view, candidates="no such model")["view"]
         hub_answers.set()
-        (told,) = bot.posts()
+        bot.settle()
+        told = slack.workspace.views[waiting["id"]]
         jobs = bot.surface.jobs.list()
 
-    assert verdict == {}
-    assert told["channel"] == "D0ANA"
-    assert "no such model" in told["text"]
+    assert "Looking at models" in str(waiting["blocks"])
+    assert "no such model" in str(told["blocks"])
+    assert "submit" not in told
     assert jobs == []
+
+
+def test_look_up_that_takes_long_ends_in_the_view_with_the_start_button(
+    tmp_path: Path, slack: SlackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "VERDICT_S", 0)
+
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        waiting = bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))["view"]
+        bot.settle()
+        bot.ana.submit(slack.workspace.views[waiting["id"]])
+        bot.settle()
+        jobs = bot.surface.jobs.list()
+
+    assert len(jobs) == 1
 
 
 def test_form_that_slack_would_no_longer_open_is_explained(tmp_path: Path, slack: SlackServer) -> None:
@@ -215,7 +228,7 @@ def test_card_of_a_form_opened_in_a_thread_is_posted_in_the_thread(
         (answer,) = bot.posts()
         bot.ana.press(answer, "shortlist_finetune")
         bot.settle()
-        bot.ana.submit(*slack.workspace.views.values())
+        launch(bot, *slack.workspace.views.values())
         card = bot.posts()[1]
 
     assert card["thread_ts"] == question["ts"]
@@ -236,12 +249,11 @@ def test_form_that_somebody_without_the_role_submits_starts_nothing(
 ) -> None:
     with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA"})), slack) as bot:
         view = open_form(bot, "/evaluate", f"{MODEL} on tickets")
-        Person(slack, bot.port, id="U0BEN").submit(view)
-        (refusal,) = bot.posts()
+        verdict = Person(slack, bot.port, id="U0BEN").submit(view)
         jobs = bot.surface.jobs.list()
 
-    assert refusal["channel"] == "D0BEN"
-    assert "Ask <@U0ANA> to start it. Nothing was started." in shown(refusal)
+    assert "Nothing was started." in str(verdict["view"]["blocks"])
+    assert "submit" not in verdict["view"]
     assert jobs == []
 
 
@@ -254,3 +266,28 @@ def recommendation(model: str) -> Recommendation:
             "context_tokens": 8192, "params_b": 0.1, "reasons": (), "evidence": (),
         }
     )  # fmt: skip
+
+
+def test_data_that_a_fine_tune_cannot_learn_from_is_told_at_the_data(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = with_more_options(bot, open_form(bot, "/finetune", f"{MODEL} on tickets"))
+        verdict = bot.ana.submit(view, task=chosen("language-modelling"))
+        jobs = bot.surface.jobs.list()
+
+    assert list(verdict["errors"]) == ["dataset"]
+    assert jobs == []
+
+
+def test_confirmed_form_of_somebody_else_starts_nothing(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        verdict = bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        bot.settle()
+        confirmed = slack.workspace.views[verdict["view"]["id"]]
+        Person(slack, bot.port, id="U0BEN").submit(confirmed)
+        (told,) = bot.posts()
+        jobs = bot.surface.jobs.list()
+
+    assert "open it again" in told["text"]
+    assert jobs == []

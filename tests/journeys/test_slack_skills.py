@@ -83,6 +83,6 @@ def test_form_starts_with_the_models_of_the_last_answer(tmp_path: Path, slack: S
         bot.settle()
         (view,) = slack.workspace.views.values()
 
-    models, _, dataset, *_ = (block["element"].get("initial_value") for block in view["blocks"])
-    assert len(models.split()) == 2
-    assert dataset == "tickets"
+    fields = {block["block_id"]: block["element"] for block in view["blocks"] if block["type"] == "input"}
+    assert len(fields["candidates"]["initial_value"].split()) == 2
+    assert fields["dataset"]["initial_option"]["value"] == "name:tickets"
