@@ -49,12 +49,13 @@ def _is_sure(s: Signals, skill: SkillName) -> bool:
 
 
 def _sounds_like(s: Signals, threshold: float) -> SkillName | None:
-    """What the turn is like among those that people put; a choice and its follow-ups need something to rest on."""
+    """What the turn is like among those that people put. A choice and its follow-ups need something to rest on, and
+    who states what must hold is not sent away."""
     skill, probability = heard().skill_of([token.text for token in s.reading.tokens])
     rests_on_something = bool(s.fields) or s.names_models or _has_thread(s)
     if probability <= threshold or (skill in ("recommend", "compare", "explain") and not rests_on_something):
         return None
-    return skill
+    return None if skill in ("decline", "help") and s.has_limits else skill
 
 
 def _is_blank(s: Signals) -> bool:

@@ -111,7 +111,11 @@ class _Base:
 
 def _price_base(reading: Reading, quantities: Sequence[Quantity], amount: Quantity) -> _Base | None:
     """How many tokens an amount pays for: "per million tokens", "百万 token 2 元"."""
-    phrase = reading.after(amount.end, "per_tokens", 4) or reading.before(amount.start, "per_tokens", 5)
+    within = (m for m in reading.all("per_tokens") if amount.start < m.start < amount.end)
+    phrase = next(within, None)
+    phrase = (
+        phrase or reading.after(amount.end, "per_tokens", 4) or reading.before(amount.start, "per_tokens", 5)
+    )
     if phrase is not None:
         return _Base(float(phrase.value))
     for quantity in quantities:

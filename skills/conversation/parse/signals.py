@@ -202,6 +202,9 @@ class Signals:
             is_english = self.reading.tokens[match.start].is_word
             if not is_english or self.starts_clause(match.start):
                 return match
+        opens_with_will = self.reading.gap(0, 1) in ("will", "would")
+        if opens_with_will and self.names_models and self.is_question:
+            return Match("yes_no", "yes_no", 0, 1)  # "will phi-4 run on a T4?", not "will need a T4"
         return None
 
     def starts_clause(self, position: int) -> bool:

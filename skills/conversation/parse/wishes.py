@@ -68,7 +68,7 @@ def _code_pairs(reading: Reading) -> Iterator[tuple[int, str]]:
     short = load("languages")["one_char_names"]
     for at in range(len(tokens) - 2):
         if tokens[at].text in codes:
-            for target in (at + 2, at + 3):
+            for target in (at + 2, at + 3, at + 4):
                 if target < len(tokens) and tokens[target].text in codes and _is_arrow(reading, at, target):
                     yield from ((at, tokens[at].text), (target, tokens[target].text))
         if (
