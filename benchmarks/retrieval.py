@@ -138,7 +138,7 @@ def measure(collection: Collection, embeddings: Remembering) -> dict[str, dict[s
         )
         library.refresh()
         for question, relevant in collection.questions:
-            search = Search(library, Ours({}, None), question, embeddings.embed_query(question))
+            search = Search(library.view(None), Ours({}, None), question, embeddings.embed_query(question))
             for method, rank in METHODS.items():
                 ranking = rank(search)
                 for name, of in collection.measures.items():

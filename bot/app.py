@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 
-from bot.settings import Settings, read_settings
+from sqlalchemy import Engine
+
+from bot.access import Access, Limits, Members, RulesFile, no_groups
+from bot.grants import Grants
+from bot.settings import Settings
 from finetune.jobs import Jobs
+from index import logs
+from index.audit import Trail
 from index.catalogue.home import open_catalogue
 from index.retrieve import KnowledgeBase
 from index.store import open_store
@@ -53,21 +57,28 @@ def open_chat_model(settings: Settings) -> ChatModel | None:
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard error: standard output belongs to answers."""
-    handler = logging.StreamHandler(sys.stderr)
-    # On the handler too: some libraries set the level of their own loggers.
-    handler.setLevel(settings.log_level)
-    logging.basicConfig(
-        handlers=[handler],
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    logs.configure(settings.log_level, settings.log_format)
+
+
+def open_access(
+    settings: Settings, engine: Engine, *, members: Members = no_groups, owner: str | None = None
+) -> Access:
+    """Who may do what, by all that gives a role. `owner` is an administrator at their own terminal."""
+    return Access(
+        runners=settings.runner_ids,
+        admins=settings.admin_ids,
+        file=RulesFile(settings.access_file and settings.access_file.expanduser()),
+        grants=Grants(engine),
+        members=members,
+        trail=Trail(engine),
+        owner=owner,
+        approvers=settings.approver_ids,
+        limits=Limits(gpu_hours=settings.approve_gpu_hours, usd=settings.approve_usd),
     )
 
 
 def open_jobs() -> Jobs:
-    """Open only what commands about jobs need."""
-    settings = read_settings()
-    configure_logging(settings)
-    home = settings.folder
-    home.mkdir(parents=True, exist_ok=True)
-    engine = open_store(settings.store_url)
-    return Jobs(engine, home=home, database_url=settings.store_url, policy=settings.policy)
+    """Open only what commands about jobs need, for whoever is at the terminal."""
+    from bot.terminal import open_terminal  # noqa: PLC0415 - it is built on this file
+
+    return open_terminal().jobs

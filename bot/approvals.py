@@ -19,7 +19,7 @@ from bot.progress import send
 from bot.render.approvals import asked_message, decided_message, limits_words, takes_words
 from bot.surface import Surface
 from finetune.effort import Effort
-from finetune.jobs import Gate, Wanted
+from finetune.jobs import Check, Wanted
 from finetune.spec import EvaluationSpec, TuningSpec
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput
@@ -52,7 +52,7 @@ class NeedsApproval(NotAllowed):
         self.asked = asked
 
 
-def gate(access: Access, effort: Callable[[EvaluationSpec | TuningSpec], Effort]) -> Gate | None:
+def gate(access: Access, effort: Callable[[EvaluationSpec | TuningSpec], Effort]) -> Check | None:
     """What keeps a job above the limits out of the queue; None where there are no limits."""
     if not access.limits.are_set:
         return None

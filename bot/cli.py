@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from bot.console import Output, guarded
-from bot.subcommands import catalogue, evaluate, finetune, index, jobs, measure, race
+from bot.subcommands import (
+    access,
+    audit,
+    backup,
+    catalogue,
+    evaluate,
+    finetune,
+    index,
+    jobs,
+    measure,
+    people,
+    race,
+)
 
 app = typer.Typer(
     name="shortlist",
@@ -25,6 +37,11 @@ app = typer.Typer(
 app.add_typer(index.app, name="index")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(access.app, name="access")
+app.add_typer(people.app, name="people")
+app.command("audit")(audit.audit)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("evaluate")(evaluate.evaluate)
 app.command("finetune")(finetune.finetune)
 app.command("footprint")(measure.footprint)
@@ -38,7 +55,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def ask(
     text: Annotated[str, typer.Argument(help="What to ask, in English or Chinese.")],
     thread: Annotated[str | None, typer.Option(help="Continue this conversation.")] = None,
-    user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    user: Annotated[str | None, typer.Option(help="Who asks.")] = None,
     chart: Annotated[Path | None, typer.Option(help="Draw cost against quality into this PNG file.")] = None,
     json: Json = False,
 ) -> None:
@@ -52,7 +69,7 @@ def ask(
 @app.command()
 def chat(
     thread: Annotated[str | None, typer.Option(help="Continue this conversation.")] = None,
-    user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    user: Annotated[str | None, typer.Option(help="Who asks.")] = None,
 ) -> None:
     """Have a conversation in the terminal."""
     from bot.conversation import converse  # noqa: PLC0415

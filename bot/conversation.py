@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from bot.app import build_desk, configure_logging
 from bot.console import Output
 from bot.offers import carry_out, how_to_accept, is_accepted, offer_of
 from bot.render.json import answer_json
-from bot.settings import read_settings
+from bot.terminal import Terminal, open_terminal
 from bot.watch import watch
 from index.bilingual import Bilingual
+from index.caller import Caller, begin
 from index.errors import BadInput, ShortlistError
 from skills.conversation.answer import Action, Answer
 from skills.conversation.language import language_of
@@ -31,13 +31,12 @@ GREETING = Bilingual(
 
 
 def ask_once(
-    text: str, *, thread: str | None, person: str, output: Output, chart_file: Path | None = None
+    text: str, *, thread: str | None, person: str | None, output: Output, chart_file: Path | None = None
 ) -> None:
     """Answer one question and print it; draw the candidates into `chart_file` when one is named."""
-    settings = read_settings()
-    configure_logging(settings)
-    desk = build_desk(settings)
-    answer = reply(_turn(text, thread or f"ask-{uuid.uuid4().hex[:8]}", person), desk)
+    terminal = open_terminal()
+    desk = terminal.desk()
+    answer = _reply(text, thread or f"ask-{uuid.uuid4().hex[:8]}", person, terminal, desk)
     if answer.jobs:
         desk.jobs.ensure_worker()
     output.emit(answer_json(answer), answer.text)
@@ -58,11 +57,10 @@ def _write_chart(answer: Answer, desk: Desk, file: Path) -> None:
         ) from None
 
 
-def converse(*, thread: str | None, person: str, output: Output, lines: Iterable[str]) -> None:
+def converse(*, thread: str | None, person: str | None, output: Output, lines: Iterable[str]) -> None:
     """Answer line after line; follow each job that an answer starts."""
-    settings = read_settings()
-    configure_logging(settings)
-    desk = build_desk(settings)
+    terminal = open_terminal()
+    desk = terminal.desk()
     name = thread or f"chat-{uuid.uuid4().hex[:8]}"
     output.show(GREETING.to(output.language))
     _prompt()
@@ -71,18 +69,20 @@ def converse(*, thread: str | None, person: str, output: Output, lines: Iterable
         if not line.strip():
             break
         if offer is not None and is_accepted(line):
-            _accept(offer, person, desk, output)
+            _accept(offer, person, terminal, desk, output)
             offer = None
         else:
             output.language = language_of(line)
-            offer = _one_turn(line, name, person, desk, output)
+            offer = _one_turn(line, name, person, terminal, desk, output)
         _prompt()
 
 
-def _one_turn(line: str, thread: str, person: str, desk: Desk, output: Output) -> Action | None:
+def _one_turn(
+    line: str, thread: str, person: str | None, terminal: Terminal, desk: Desk, output: Output
+) -> Action | None:
     """Answer a line; return what the answer offers to do, which the next line may accept."""
     try:
-        answer = reply(_turn(line, thread, person), desk)
+        answer = _reply(line, thread, person, terminal, desk)
         output.show(answer.text)
         follow(answer.started_jobs, desk, output)
     except ShortlistError as error:
@@ -94,10 +94,11 @@ def _one_turn(line: str, thread: str, person: str, desk: Desk, output: Output) -
     return offer
 
 
-def _accept(offer: Action, person: str, desk: Desk, output: Output) -> None:
+def _accept(offer: Action, person: str | None, terminal: Terminal, desk: Desk, output: Output) -> None:
     """Do what was offered, and follow the job that it started."""
     try:
-        job = carry_out(offer, desk.jobs, person=person)
+        begin(Caller(person=terminal.person, surface="terminal"))
+        job = carry_out(offer, desk.jobs, person=terminal.asker(person))
         output.show(job_line(job, output.language))
         follow(() if offer.id == "cancel" else (job.id,), desk, output)
     except ShortlistError as error:
@@ -114,8 +115,12 @@ def follow(job_ids: Iterable[str], desk: Desk, output: Output) -> None:
             output.show(where)
 
 
-def _turn(text: str, thread: str, person: str) -> Turn:
-    return Turn(text=text, thread=thread, person=person)
+def _reply(text: str, thread: str, person: str | None, terminal: Terminal, desk: Desk) -> Answer:
+    """Answer one line, under a request of its own."""
+    begin(Caller(person=terminal.person, surface="terminal"))
+    terminal.access.require_ask(terminal.person)
+    who = terminal.asker(person)
+    return reply(Turn(text=text, thread=thread, person=who, channel=terminal.channel), desk)
 
 
 def _prompt() -> None:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from sqlalchemy import Engine
 
+from bot.app import open_access
+from bot.roles import EVERYBODY, Role
 from bot.settings import Settings, read_settings
 from finetune import health
 from index.bilingual import Bilingual, Language
@@ -42,6 +44,7 @@ def examine() -> list[Finding]:
         *(_package(name, use) for name, use in _PACKAGES),
         _chat_model(settings),
         *_slack(settings),
+        _roles(settings),
     ]
 
 
@@ -157,6 +160,31 @@ def _chat_model(settings: Settings) -> Finding:
     if not has_answered:
         return Finding(name, "wrong", Bilingual(f"{model} says nothing", f"{model} 的回答为空"))
     return Finding(name, "ok", Bilingual(f"{model} answers", f"{model} 有回答"))
+
+
+def _roles(settings: Settings) -> Finding:
+    """Whether anybody in Slack may start jobs."""
+    name = "roles"
+    try:
+        access = open_access(settings, open_store(settings.store_url))
+        holders = access.holders(Role.RUNNER) or [EVERYBODY] * (
+            access.given().get(EVERYBODY, Role.NOBODY) >= Role.RUNNER
+        )
+    except ShortlistError as error:
+        return Finding(name, "wrong", error.message)
+    except Exception as error:  # the store, which has a line of its own
+        kind = type(error).__name__
+        return Finding(name, "wrong", Bilingual(f"cannot be read ({kind})", f"无法读取（{kind}）"))
+    if not holders:
+        message = Bilingual(
+            "nobody in Slack may start jobs yet: set SHORTLIST_ADMINS to your member id, or type "
+            "`shortlist access grant U… runner`",
+            "目前 Slack 里没有人可以启动任务：请把 SHORTLIST_ADMINS 设为你的成员 ID，"
+            "或输入 `shortlist access grant U… runner`",
+        )
+        return Finding(name, "missing", message)
+    some = ", ".join(holders[:5])
+    return Finding(name, "ok", Bilingual(f"may start jobs: {some}", f"可以启动任务：{some}"))
 
 
 def _slack(settings: Settings) -> list[Finding]:

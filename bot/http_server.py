@@ -1,6 +1,8 @@
 """Turn HTTP requests to /slack/events into Bolt requests. Bolt checks the signature; nothing is read before.
 Where several workspaces are served, /slack/install and /slack/oauth_redirect let them install the app.
 
+GET /healthz, /readyz and /metrics answer whoever runs the bot: let the proxy pass on /slack/events only.
+
 A small threading server of the standard library: put a TLS proxy in front of it, as Slack needs https.
 """
 
@@ -13,8 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from slack_bolt import App, BoltRequest
+from slack_bolt.oauth import OAuthFlow
 
 from bot import wording
+from bot.health import Health
 from index.errors import BadInput
 
 PATH = "/slack/events"
@@ -26,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 class HttpServer:
-    """The endpoint that Slack posts to."""
+    """The endpoint that Slack posts to, and the pages of its health. Without an `app` only these."""
 
-    def __init__(self, app: App, port: int) -> None:
+    def __init__(self, app: App | None, port: int, health: Health | None = None) -> None:
         """Bind at once: that a port is taken is told before anything runs. Port 0 takes a free one."""
         try:
-            self._server = _Server(port, app)
+            self._server = _Server(port, app, health)
         except OSError as error:
             raise BadInput(wording.filled(wording.PORT_TAKEN, port=port, error=error.strerror)) from None
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="slack-http", daemon=True)
@@ -56,9 +60,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, app: App) -> None:
+    def __init__(self, port: int, app: App | None, health: Health | None) -> None:
         super().__init__(("", port), _Handler)
         self.app = app
+        self.health = health
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  the parent's
         """A peer that hangs up is everyday life on the internet, not worth a traceback."""
@@ -73,22 +78,28 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Hand a request to Bolt, which answers 401 unless the signature is Slack's and fresh."""
         length = self.headers.get("Content-Length", "")
-        if self.path.partition("?")[0] != PATH:
+        if self.server.app is None or self.path.partition("?")[0] != PATH:
             self._send(HTTPStatus.NOT_FOUND)
         elif not length.isdigit():
             self._send(HTTPStatus.LENGTH_REQUIRED)
         elif int(length) > MAX_BODY_BYTES:
             self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
-            self._dispatch(self.rfile.read(int(length)))
+            self._dispatch(self.server.app, self.rfile.read(int(length)))
 
     def do_GET(self) -> None:
-        """The two pages by which a workspace installs the app, where it is served to several."""
+        """A page of the health; or the two pages by which a workspace installs the app, where it is served to several."""
         path, _, query = self.path.partition("?")
-        flow = self.server.app.oauth_flow
-        if flow is None or path not in {flow.install_path, flow.redirect_uri_path}:
+        page = self.server.health.page(path) if self.server.health else None
+        flow = self.server.app.oauth_flow if self.server.app else None
+        if page is not None:
+            self._send(page.status, page.body.decode(), {"Content-Type": page.content_type})
+        elif flow is not None and path in {flow.install_path, flow.redirect_uri_path}:
+            self._install(flow, path, query)
+        else:
             self._send(HTTPStatus.NOT_FOUND)
-            return
+
+    def _install(self, flow: OAuthFlow, path: str, query: str) -> None:
         request = BoltRequest(body="", query=query, headers=dict(self.headers.items()))
         is_start = path == flow.install_path
         response = flow.handle_installation(request) if is_start else flow.handle_callback(request)
@@ -103,9 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Log requests where the rest of the log goes."""
         logger.debug(format, *args)
 
-    def _dispatch(self, body: bytes) -> None:
+    def _dispatch(self, app: App, body: bytes) -> None:
         text = body.decode("utf-8", errors="replace")
-        response = self.server.app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
+        response = app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
         self._send(response.status, response.body, response.first_headers_without_set_cookie())
 
     def _send(

@@ -53,12 +53,30 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="WARNING", description="Level of the log on standard error."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Lines for a person, or one JSON object a line."
+    )
+    health_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port of /healthz, /readyz and /metrics in Socket Mode; over HTTP they are at its own port.",
+    )
     runners: str = Field(
-        default="", description="Slack user ids that may start jobs, separated by commas; empty: everybody."
+        default="",
+        description="Slack user ids that may start jobs, separated by commas; `*`: everybody; empty: nobody in Slack.",
     )
     admins: str = Field(
         default="",
-        description="Slack user ids that may let jobs go first, separated by commas; empty: nobody in Slack.",
+        description="Slack user ids of the administrators, separated by commas; empty: nobody in Slack.",
+    )
+    access_file: Path | None = Field(
+        default=None, description="YAML file with roles, quotas and approval (docs/security.md)."
+    )
+    terminal: Literal["owner", "rules"] | None = Field(
+        default=None,
+        description="Whether a terminal is its owner's own, who may do all, or goes by the rules as os:NAME; "
+        "unset: owner where the home and an SQLite store are theirs.",
     )
     approvers: str = Field(
         default="",
@@ -201,11 +219,12 @@ class Settings(BaseSettings):
             ray_address=self.ray_address or None,
             ray_python=self.ray_python,
             ray_gpu_gib=self.ray_gpu_gib,
+            log_format=self.log_format,
         )
 
     @property
     def admin_ids(self) -> frozenset[str]:
-        """Slack user ids that may let jobs go first."""
+        """Slack user ids of the administrators."""
         return _ids(self.admins)
 
     @property
@@ -215,7 +234,7 @@ class Settings(BaseSettings):
 
     @property
     def runner_ids(self) -> frozenset[str]:
-        """Slack user ids that may start jobs; empty means everybody."""
+        """Slack user ids that may start jobs; `*` stands for everybody."""
         return _ids(self.runners)
 
 

@@ -6,13 +6,12 @@ import logging
 import secrets
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from threading import Event
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SecretStr
 from slack_bolt import App
@@ -28,11 +27,16 @@ from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.web import SlackResponse
 
 from bot import approvals, wording
-from bot.access import Access, Limits
+from bot.access import Access
 from bot.answering import STARTING_SKILLS
+from bot.app import open_access
+from bot.callers import CallerPool, tell_caller
 from bot.console import Output
 from bot.data_choice import DataDesk
 from bot.files import FileShelf
+from bot.groups import SlackGroups
+from bot.guard import Guard
+from bot.health import Health, store_answers
 from bot.http_server import HttpServer
 from bot.installations import AppCredentials, StoreAuthorize, installation_flow, open_installations
 from bot.launches import Launches
@@ -52,17 +56,23 @@ from bot.listeners import (
 )  # fmt: skip
 from bot.people import Names
 from bot.progress import CardPoller, JobCards
+from bot.quotas import channel_of
 from bot.receiving import Sweeper, resume
 from bot.settings import Settings
 from bot.surface import Surface
+from index.audit import Trail
 from index.bilingual import Bilingual
+from index.caller import Caller, calling, current_caller
 from index.errors import Unavailable
 from skills import pipeline
 from skills.conversation.answer import Answer
-from skills.conversation.request import Turn
+from skills.conversation.request import Request, Turn
 from skills.desk import Desk
 from skills.jobs import changes_priority, stops_a_job
 from skills.wording_by_model import Said
+
+if TYPE_CHECKING:
+    from bot.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -85,14 +95,21 @@ class Credentials:
 
 def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port: int) -> None:
     """Serve Slack until SIGINT or SIGTERM; answers under way are finished first."""
+    from bot.metrics import Metrics  # noqa: PLC0415 - only who serves has figures
+
     credentials = Credentials(
         bot_token=_revealed(settings.slack_bot_token),
         app=_app_credentials(settings),
         signing_secret=_revealed(settings.slack_signing_secret),
         api_url=settings.slack_api_url,
     )
+    groups = WebClient(token=credentials.bot_token)
+    _configure(groups, credentials.api_url)
+    metrics = Metrics(desk.engine)
+    checks = {"store": store_answers(desk.engine)}
+    access = open_access(settings, desk.engine, members=SlackGroups(groups))
     surface = replace(
-        surface_of(desk, access_of(settings), FileShelf(max_mib=settings.slack_file_mib)),
+        surface_of(desk, access, FileShelf(max_mib=settings.slack_file_mib), metrics),
         questions_per_minute=settings.questions_per_minute,
     )
     app = build_bolt_app(credentials, surface)
@@ -103,10 +120,13 @@ def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port
         running.callback(surface.lines.close)
         running.callback(app.listener_runner.listener_executor.shutdown)
         if mode == "http":
-            server = running.enter_context(serve_http(app, port))
+            server = running.enter_context(serve_http(app, port, Health(metrics, checks)))
             how = wording.filled(wording.BY_HTTP, port=server.port)
         else:
-            running.enter_context(serve_socket(app, _revealed(settings.slack_app_token)))
+            client = running.enter_context(serve_socket(app, _revealed(settings.slack_app_token)))
+            if settings.health_port is not None:
+                health = Health(metrics, {**checks, "slack": client.is_connected})
+                running.enter_context(serve_http(None, settings.health_port, health))
             how = wording.BY_SOCKET
         if settings.is_alone:
             surface.cards.reopen_untold()
@@ -135,24 +155,20 @@ def _app_credentials(settings: Settings) -> AppCredentials | None:
     )
 
 
-def access_of(settings: Settings) -> Access:
-    """Who may do what, as the settings say."""
-    return Access(
-        settings.runner_ids,
-        settings.admin_ids,
-        settings.approver_ids,
-        Limits(gpu_hours=settings.approve_gpu_hours, usd=settings.approve_usd),
-    )
-
-
-def surface_of(desk: Desk, access: Access, shelf: FileShelf | None = None) -> Surface:
-    """The desk as the listeners see it: jobs above the limits go to an approver first."""
-    desk = replace(desk, jobs=desk.jobs.gated(approvals.gate(access, desk.jobs.effort)))
+def surface_of(
+    desk: Desk, access: Access, shelf: FileShelf | None = None, metrics: Metrics | None = None
+) -> Surface:
+    """The desk as the listeners see it: a guard before its jobs, and an approver before those above the limits."""
+    jobs = desk.jobs.gated(approvals.gate(access, desk.jobs.effort))
+    desk = replace(desk, jobs=jobs)
     names = Names()
+    trail = access.trail or Trail(desk.engine)
+    access.trail = trail
+    desk.jobs.gate = Guard(access, desk.jobs, trail)
     return Surface(
-        reply=partial(_reply, desk=desk, access=access),
+        reply=partial(_counted_reply, desk=desk, access=access, metrics=metrics),
         # By rules alone: a form opens within the three seconds that Slack gives, however slow a chat model is.
-        read=partial(pipeline.read, desk=replace(desk, chat_model=None)),
+        read=partial(_read, desk=replace(desk, chat_model=None)),
         jobs=desk.jobs,
         threads=desk.threads,
         engine=desk.engine,
@@ -165,8 +181,25 @@ def surface_of(desk: Desk, access: Access, shelf: FileShelf | None = None) -> Su
     )
 
 
+def _counted_reply(
+    turn: Turn, said: Said | None = None, *, desk: Desk, access: Access, metrics: Metrics | None
+) -> Answer:
+    with calling(_caller_of(turn)), metrics.turn() if metrics else nullcontext():
+        return _reply(turn, said, desk=desk, access=access)
+
+
+def _caller_of(turn: Turn) -> Caller:
+    """Whoever said it, wherever it is answered: a turn may be taken up by another thread, or after a restart."""
+    caller, channel = current_caller(), channel_of(turn.thread)
+    if caller is not None and caller.person == turn.person:
+        return replace(caller, channel=channel or caller.channel)
+    return Caller(person=turn.person, surface="message", channel=channel)
+
+
 def _reply(turn: Turn, said: Said | None = None, *, desk: Desk, access: Access) -> Answer:
     """Answer a turn; one that would start or stop a job only to who may do so."""
+    access.require_ask(turn.person)
+    turn = _placed(turn)
     request = pipeline.read(turn, desk)
     if request.skill in STARTING_SKILLS:
         access.require_launch(turn.person)
@@ -177,18 +210,32 @@ def _reply(turn: Turn, said: Said | None = None, *, desk: Desk, access: Access) 
     return pipeline.reply(turn, desk, said)
 
 
+def _read(turn: Turn, *, desk: Desk) -> Request:
+    return pipeline.read(_placed(turn), desk)
+
+
+def _placed(turn: Turn) -> Turn:
+    """The turn with the channel that it was said in, which decides which documents it may see."""
+    if turn.channel is not None:
+        return turn
+    caller = current_caller()
+    channel = channel_of(turn.thread) or (caller.channel if caller else None)
+    return turn.model_copy(update={"channel": channel})
+
+
 def build_bolt_app(credentials: Credentials, surface: Surface) -> App:
     """Build the app with all its listeners; Unavailable when Slack is out of reach or refuses the token."""
     app = App(
         # Without a secret of Slack's, one that nobody knows: HTTP requests are refused, never believed.
         signing_secret=credentials.signing_secret or secrets.token_hex(),
         token_verification_enabled=False,
-        listener_executor=ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="slack-listener"),
+        listener_executor=CallerPool(LISTENER_THREADS, thread_name_prefix="slack-listener"),
         **_authorized(credentials, surface),
     )
     _configure(app.client, credentials.api_url)
     if credentials.app is None:
         _auth_test(app.client)
+    app.use(tell_caller)
     app.error(_log_error)
     register_listeners(app, surface)
     return app
@@ -231,9 +278,9 @@ def register_listeners(app: App, surface: Surface) -> None:
 
 
 @contextmanager
-def serve_http(app: App, port: int) -> Iterator[HttpServer]:
+def serve_http(app: App | None, port: int, health: Health | None = None) -> Iterator[HttpServer]:
     """Listen for signed requests at /slack/events, in threads of their own. Port 0 takes a free one."""
-    server = HttpServer(app, port)
+    server = HttpServer(app, port, health)
     server.start()
     try:
         yield server

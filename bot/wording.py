@@ -65,13 +65,85 @@ PORT_TAKEN: Final = Bilingual(
 
 # Who may do what
 NOT_A_RUNNER: Final = Bilingual(
-    en="Starting a job needs the *runner* role, and you do not have it. Ask {runners} to start it. "
+    en="Starting a job needs the *runner* role, and you do not have it. Ask {people} to start it. "
     "Nothing was started.",
-    zh="启动任务需要 *runner* 角色，你还没有。可以请 {runners} 来启动。目前什么都没有开始。",
+    zh="启动任务需要 *runner* 角色，你还没有。可以请 {people} 来启动。目前什么都没有开始。",
 )
+NEEDS_ROLE: Final = Bilingual(
+    en="{what} needs the *{role}* role, and you do not have it here. {who} Nothing was started or changed.",
+    zh="{what}需要 *{role}* 角色，你还没有。{who}目前什么都没有开始，也没有改动。",
+)
+ASK_THEM: Final = Bilingual(en="Ask {people} to help.", zh="可以请 {people} 帮忙。")
+NO_RUNNERS_YET: Final = Bilingual(
+    en="Nobody has it yet: whoever runs me sets `SHORTLIST_RUNNERS={person}` (or `*` for everybody), or types "
+    "`shortlist access grant {person} runner`, which holds at once.",
+    zh="目前没有人有该角色：请运行我的人设置 `SHORTLIST_RUNNERS={person}`（`*` 表示所有人），"
+    "或输入 `shortlist access grant {person} runner`，立即生效。",
+)
+NOBODY_HAS_ROLE: Final = Bilingual(
+    en="Nobody has it yet: whoever runs me sets `SHORTLIST_ADMINS={person}`, or types "
+    "`shortlist access grant {person} {role}`, which holds at once.",
+    zh="目前没有人有该角色：请运行我的人设置 `SHORTLIST_ADMINS={person}`，"
+    "或输入 `shortlist access grant {person} {role}`，立即生效。",
+)
+RAISE_QUOTA: Final = Bilingual(
+    en="Whoever runs me can raise it: `shortlist access quota {person} --gpu-minutes N --usd N`.",
+    zh="运行我的人可以调高：`shortlist access quota {person} --gpu-minutes N --usd N`。",
+)
+OVER_QUOTA: Final = Bilingual(
+    en="This would go beyond this month's quota for {whose}: {used} of {limit} are used or reserved, and this "
+    "needs about {need}. {who} Nothing was started.",
+    zh="这会超出{whose}本月的配额：{limit} 中已用或预留 {used}，本次约需 {need}。{who}目前什么都没有开始。",
+)
+QUOTA_USED_UP: Final = Bilingual(
+    en="This month's quota for {whose} is used up, or reserved by jobs that have not ended ({used} of {limit}). "
+    "{who} Nothing was started.",
+    zh="{whose}本月的配额已用完，或被未结束的任务预留（{used} / {limit}）。{who}目前什么都没有开始。",
+)
+NEEDS_APPROVAL: Final = Bilingual(
+    en="This is expected to take {need}, and above {limit} an *approver* has to start it. {who} Nothing was started.",
+    zh="预计需要 {need}，超过 {limit} 须由 *approver* 启动。{who}目前什么都没有开始。",
+)
+COST_UNKNOWN: Final = Bilingual(
+    en="I cannot tell yet what this will take, and above {limit} an *approver* has to start it. Give it a limit "
+    "(--max-hours, and --max-usd for hosted models) that stays below. {who} Nothing was started.",
+    zh="暂时无法估计所需的资源，超过 {limit} 须由 *approver* 启动。请给出更低的上限"
+    "（--max-hours，托管模型用 --max-usd）。{who}目前什么都没有开始。",
+)
+ROLES_ARE: Final = Bilingual(
+    en="{roles}\n`/shortlist roles grant U0ANA runner`, `/shortlist roles revoke U0ANA` and "
+    "`/shortlist roles quota U0ANA 600 minutes 50 usd` change them.",
+    zh="{roles}\n用 `/shortlist roles grant U0ANA runner`、`/shortlist roles revoke U0ANA`、"
+    "`/shortlist roles quota U0ANA 600 minutes 50 usd` 修改。",
+)
+ROLE_GIVEN: Final = Bilingual(en="{subject} is *{role}* from now on.", zh="{subject} 现在是 *{role}*。")
+ROLE_TAKEN: Final = Bilingual(en="{subject} has no granted role any more.", zh="{subject} 不再有授予的角色。")
+QUOTA_SET: Final = Bilingual(en="The quota of {subject} is changed.", zh="{subject} 的配额已修改。")
+BAD_QUOTA: Final = Bilingual(
+    en="{given!r} is no quota. Say `600 minutes`, `50 usd`, both, `none` for no limit, or `reset`.",
+    zh="{given!r} 不是配额。请写 `600 minutes`、`50 usd`，或两者都写；`none` 表示不限，`reset` 恢复默认。",
+)
+FORGET_WHAT: Final = Bilingual(
+    en="I hold {turns} turns of yours and {jobs} jobs. `/shortlist forget me now` stops your jobs and deletes all of "
+    "it: words, rows, reports, adapters. Figures that were measured stay, under nobody's name. It cannot be undone.",
+    zh="我保存了你的 {turns} 轮对话和 {jobs} 个任务。`/shortlist 忘记我 确认` 会停止你的任务并删除这些内容："
+    "文字、数据行、报告、适配器。测得的数值会保留，但不再署名。此操作无法撤销。",
+)
+FORGOTTEN: Final = Bilingual(
+    en="Done: {turns} turns and what {jobs} jobs held are deleted. What stands in Slack itself is yours to delete.",
+    zh="已完成：删除了 {turns} 轮对话和 {jobs} 个任务的数据。Slack 里的消息请自行删除。",
+)
+FORGOTTEN_BUT: Final = Bilingual(
+    en="{turns} turns and what {jobs} jobs held are deleted; {running} jobs are still being stopped. Please say "
+    "`/shortlist forget me now` again in a minute.",
+    zh="已删除 {turns} 轮对话和 {jobs} 个任务的数据；还有 {running} 个任务正在停止，请一分钟后再输入 "
+    "`/shortlist 忘记我 确认`。",
+)
+YOURSELF: Final = Bilingual(en="yourself", zh="你")
+ALL_TOGETHER: Final = Bilingual(en="everybody together", zh="所有人合计")
 NOT_YOUR_JOB: Final = Bilingual(
-    en="Job {job_id} belongs to {owner}: only they or a runner may stop it. It goes on.",
-    zh="任务 {job_id} 是 {owner} 启动的，只有本人或 runner 能停止。任务继续运行。",
+    en="Job {job_id} belongs to {owner}: only they, an approver or an administrator may stop it. It goes on.",
+    zh="任务 {job_id} 是 {owner} 启动的，只有本人、approver 或 administrator 能停止。任务继续运行。",
 )
 
 # Forms
@@ -190,10 +262,6 @@ STOPPING: Final = Bilingual(en="Stopping job {job_id}.", zh="正在停止任务 
 LOGS: Final = Bilingual(en="Logs", zh="日志")
 NO_LOGS: Final = Bilingual(en="Nothing has been logged yet.", zh="还没有日志。")
 RETRY: Final = Bilingual(en="Try again", zh="重试")
-NOT_AN_ADMIN: Final = Bilingual(
-    en="Only administrators may change the order of jobs. SHORTLIST_ADMINS names them.",
-    zh="只有管理员可以调整任务顺序（由 SHORTLIST_ADMINS 指定）。",
-)
 NO_JOBS: Final = Bilingual(
     en="No jobs yet. `/evaluate` and `/finetune` start one.",
     zh="还没有任务。用 `/evaluate` 或 `/finetune` 启动一个。",

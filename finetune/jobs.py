@@ -22,7 +22,9 @@ from finetune.effort import Effort, effort
 from finetune.errors import NotForHosted, NothingToLearn, TunedAlready, UnreadableJob
 from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
+from finetune.gate import Gate, OpenGate
 from finetune.outlook import Outlooks
+from finetune.people import JobsOfPerson
 from finetune.policy import ORDINARY as ORDINARY_POLICY
 from finetune.policy import Policy
 from finetune.preview_process import preview_of
@@ -30,7 +32,21 @@ from finetune.queue import Queue
 from finetune.refusals import ended_already, no_priority, nothing_to_retry, waits_no_more
 from finetune.repeats import changed
 from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
-from finetune.state import ORDINARY, PRIORITIES, DeviceUse, Job, JobEvent, JobState, Outlook, Spent, Terms
+from finetune.spending import Spending
+from finetune.state import (
+    FORGOTTEN,
+    ORDINARY,
+    PRIORITIES,
+    Cost,
+    DeviceUse,
+    Job,
+    JobEvent,
+    JobState,
+    JobUse,
+    Outlook,
+    Spent,
+    Terms,
+)
 from finetune.tuning_admission import require_tunable
 from finetune.tuning_preview import TuningPreview
 from finetune.worker_process import COMMAND, WorkerProcess
@@ -40,6 +56,7 @@ from index.errors import BadInput
 
 _LOOK_S = 0.2
 _WORKER_LOOK_S = 1.0
+_ALL = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +70,7 @@ class Wanted:
     terms: Terms = ORDINARY
 
 
-Gate = Callable[[Wanted], None]
+Check = Callable[[Wanted], None]
 
 
 class Jobs:
@@ -76,14 +93,18 @@ class Jobs:
         read, which is right for a person at their own terminal only.
         """
         self._engine = engine
+        self.gate: Gate = OpenGate()
+        """Asked before anything is started, stopped or reordered. The surface that has people puts its own here."""
         self._queue = Queue(engine)
         self._outlooks = Outlooks(engine, most_running=policy.running_per_person)
+        self._spending = Spending(engine, policy)
         self._policy = policy
         self._home = home.absolute()
         self._files = (policy.shared or home).absolute()
+        self._of_person = JobsOfPerson(engine, self._files)
         self._database_url = database_url
         self._datasets = datasets
-        self._gate: Gate | None = None
+        self._check: Check | None = None
         self._worker: WorkerProcess | None = None
         if worker_command is not None:
             self._worker = WorkerProcess(
@@ -165,13 +186,13 @@ class Jobs:
         """Time, memory and dollars that the job would take at most; nothing is loaded."""
         return effort(spec, self._engine, home=self._files, device=device_of_jobs(self._policy))
 
-    def gated(self, gate: Gate | None) -> Jobs:
+    def gated(self, check: Check | None) -> Jobs:
         """The same jobs behind a gate, which sees every job before it is queued, and raises to keep it out.
 
         None takes the gate away.
         """
         behind = copy(self)
-        behind._gate = gate
+        behind._check = check
         return behind
 
     def submit(
@@ -189,16 +210,17 @@ class Jobs:
         Slack event cannot race. From here on the job is not lost: workers read the row.
         """
         known = self.checked(spec)
-        if self._gate is not None and self._queue.find(dedupe_key) is None:
-            self._gate(Wanted(spec=known, dedupe_key=dedupe_key, owner=owner, thread=thread, terms=terms))
-        return self._queue.insert_or_get(
-            known,
-            dedupe_key=dedupe_key,
-            owner=owner,
-            thread=thread,
-            terms=replace(terms, memory_gib=estimate.memory_gib(known)),
-            most_queued=self._policy.queued_per_person,
-        )
+        if self._check is not None and self._queue.find(dedupe_key) is None:
+            self._check(Wanted(spec=known, dedupe_key=dedupe_key, owner=owner, thread=thread, terms=terms))
+        with self.gate.launch(known, owner=owner, thread=thread, terms=terms) as (allowed, limited):
+            return self._queue.insert_or_get(
+                allowed,
+                dedupe_key=dedupe_key,
+                owner=owner,
+                thread=thread,
+                terms=replace(limited, memory_gib=estimate.memory_gib(allowed)),
+                most_queued=self._policy.queued_per_person,
+            )
 
     def checked(self, spec: EvaluationSpec | TuningSpec) -> EvaluationSpec | TuningSpec:
         """The spec with every model under its one name, or BadInput for what would be refused when submitted."""
@@ -240,11 +262,21 @@ class Jobs:
         """Device time of each person, the most first."""
         return self._outlooks.spent()
 
+    def expected_cost(self, spec: EvaluationSpec | TuningSpec, terms: Terms = ORDINARY) -> Cost:
+        """What a job is expected to take: as it is limited, or as such jobs took here."""
+        return self._spending.expected(spec, terms)
+
+    def used_since(self, start_utc: str) -> builtins.list[JobUse]:
+        """What every job used that was submitted since then; one that has not ended, what it is expected to."""
+        unfinished = self.list(limit=_ALL, unfinished_only=True)
+        return self._spending.since(start_utc, unfinished)
+
     def prioritise(self, job_id: str, priority: str) -> Job:
         """Let a waiting job go before or behind others: high, normal or low."""
         if priority not in PRIORITIES:
             raise no_priority(priority)
         job = self.status(job_id)
+        self.gate.prioritise(job)
         if not self._queue.prioritise(job_id, PRIORITIES[priority]):
             raise waits_no_more(job)
         return self.status(job_id)
@@ -254,11 +286,18 @@ class Jobs:
 
         Cancelling twice is the same as once. A job that ended before it could be cancelled stays as it ended.
         """
+        self.gate.stop(self.status(job_id))
+        if not self._stop(job_id):
+            raise ended_already(self.status(job_id))
+        return self.status(job_id)
+
+    def _stop(self, job_id: str) -> bool:
+        """Have a job end; False when it has ended before."""
         while not (job := self.status(job_id)).is_finished:
             wanted: JobState = "cancelled" if job.state == "queued" else "cancelling"
             if job.state == "cancelling" or self._queue.move(job_id, job.state, wanted):
-                return self.status(job_id)
-        raise ended_already(job)
+                return True
+        return False
 
     def retry(
         self,
@@ -304,7 +343,7 @@ class Jobs:
         """The result as the recipe wrote it, with the job's number, state and reason in front."""
         job = self.status(job_id)
         head = {"job_id": job.id, "state": job.state, "reason": job.reason and job.reason.en}
-        if job.state != "succeeded":
+        if job.state != "succeeded" or job.owner.startswith(FORGOTTEN):
             return head
         return head | JobFolder(self.folder(job_id)).result() | head
 
@@ -315,6 +354,25 @@ class Jobs:
     def log_tail(self, job_id: str, lines: int = 50) -> str:
         """The last lines that the job printed; empty while it has not begun."""
         return JobFolder(self.folder(job_id)).log_tail(lines)
+
+    def held_on(self, person: str) -> dict[str, Any]:
+        """Everything that jobs hold on a person, as JSON values: jobs, and the rows of data sets that are theirs alone."""
+        return self._of_person.held(person)
+
+    def forget(self, person: str, pseudonym: str, timeout_s: float = 30.0) -> tuple[int, int]:
+        """Stop a person's jobs, and take out what they hold; how many were emptied, and how many have not ended yet.
+
+        Those that have not ended still are the person's: forget again when they have.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        for job in self.list(owner=person, limit=_ALL, unfinished_only=True):
+            self._stop(job.id)
+        while unfinished := self.list(owner=person, limit=_ALL, unfinished_only=True):
+            if time.monotonic() >= deadline_s:
+                break
+            self.ensure_worker()
+            time.sleep(_LOOK_S)
+        return self._of_person.forget(person, pseudonym), len(unfinished)
 
     def wait(
         self,

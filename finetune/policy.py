@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from index.logs import LogFormat
+
 DEVICES_PATTERN = r"^(auto|cpu(:\d+(\.\d+)?)?|gpu\d{1,3}:\d+(\.\d+)?(,gpu\d{1,3}:\d+(\.\d+)?)*)$"
 
 
@@ -38,6 +40,8 @@ class Policy(BaseModel):
     """The interpreter on its nodes; None is the path of this one."""
     ray_gpu_gib: float = Field(default=80.0, gt=0)
     """Memory of one of its GPUs, which Ray does not tell."""
+    log_format: LogFormat = "text"
+    """Of the worker's log."""
 
 
 ORDINARY = Policy()

@@ -29,6 +29,7 @@ from finetune.errors import QueueFull, UnreadableJob
 from finetune.spec import EvaluationSpec, Spec, TuningSpec
 from finetune.state import ACTIVE, ORDINARY, TERMINAL, TRANSITIONS, EventKind, Job, JobEvent, JobState, Terms
 from index.bilingual import Bilingual
+from index.caller import current_request_id
 from index.errors import UnknownJob
 from index.schema import job_events, jobs, leases
 from index.store import utc_now
@@ -87,6 +88,7 @@ class Queue:
             "gpus": terms.gpus,
             "max_hours": terms.max_hours,
             "memory_gib": terms.memory_gib,
+            "request_id": current_request_id(),
             "created_at_utc": utc_now(),
         }
         try:
@@ -182,6 +184,12 @@ class Queue:
         change = update(jobs).where(mine).values(ran_s=jobs.c.ran_s + seconds).returning(jobs.c.ran_s)
         with self._engine.begin() as connection:
             return connection.execute(change).scalar_one_or_none() or 0.0
+
+    def record_spent(self, job_id: str, usd: float) -> None:
+        """Keep what hosted models billed for the job."""
+        mine = (jobs.c.id == _number(job_id)) & self._ours
+        with self._engine.begin() as connection:
+            connection.execute(update(jobs).where(mine).values(spent_usd=usd))
 
     def record_child(self, job_id: str, *, pid: int, started_s: float) -> None:
         """Remember the process of this attempt, for a worker that may come after this one."""
@@ -316,4 +324,5 @@ def _job(row: Row[Any]) -> Job:
         priority=row.priority,
         worker=row.worker,
         ran_s=row.ran_s,
+        request_id=row.request_id,
     )

@@ -25,6 +25,9 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 }
 """running -> starting is a new attempt after the worker or the child died."""
 
+FORGOTTEN = "forgotten-"
+"""Begins the owner's name of a job whose owner asked to be forgotten."""
+
 EventKind = Literal["state", "progress", "candidate", "loss", "note"]
 """state: {"state"}; progress: {"done", "total", "stage"}; candidate: one finished row of the result's
 `candidates`; loss: {"step", "train", "eval"}; note: {"en", "zh"}, a sentence for the person."""
@@ -45,6 +48,25 @@ class Terms:
 
 
 ORDINARY = Terms()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a job takes, or is expected to. None where nobody can tell."""
+
+    gpu_minutes: float | None
+    """Time on devices, times their number."""
+    hosted_usd: float | None
+    """What hosted models bill; 0 where none is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobUse:
+    """What one job used, or is expected to use while it has not ended."""
+
+    owner: str
+    thread: str | None
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +101,8 @@ class Job:
     """Who has it in hand; None while it waits for a device."""
     ran_s: float = 0.0
     """Time on its devices so far, all attempts together."""
+    request_id: str | None = None
+    """The request that started it."""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -29,6 +29,7 @@ from finetune.publish import publish, publish_model
 from finetune.queue import NotOurs, Queue
 from finetune.state import ACTIVE, TERMINAL, Job, JobState
 from index.bilingual import Bilingual
+from index.caller import working_on
 from index.disk import DiskFull, disk_trouble
 from index.errors import JobFailed, Unavailable
 
@@ -127,6 +128,10 @@ class Supervisor:
                 logger.exception("watch broken", extra={"job_id": job_id, "reference": reference})
 
     def _see_through(self, job_id: str) -> None:
+        with working_on(self._queue.job(job_id).request_id):
+            self._see_to_its_end(job_id)
+
+    def _see_to_its_end(self, job_id: str) -> None:
         while not (job := self._queue.job(job_id)).is_finished:
             self._queue.standing(job_id)  # NotOurs, if it is
             if self._stopping.is_set():
@@ -212,6 +217,9 @@ class Supervisor:
         except JobFailed as error:
             self._queue.move(job.id, job.state, "failed", error.message)
             return
+        spent_usd = result.get("spent_usd")
+        if isinstance(spent_usd, (int, float)):
+            self._queue.record_spent(job.id, float(spent_usd))
         self._queue.move(job.id, job.state, "succeeded")
         logger.info("job succeeded", extra={"job_id": job.id, "published": published})
 

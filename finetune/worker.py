@@ -39,6 +39,7 @@ from finetune.supervisor import Supervisor
 from finetune.worker_loop import Hands, Loop
 from finetune.worker_process import identity_of
 from finetune.worker_words import already_running, ended, no_device, replaced
+from index import logs
 from index.bilingual import Bilingual
 from index.errors import ShortlistError, Unavailable
 from index.store import open_store
@@ -173,7 +174,7 @@ def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequen
     parser.add_argument("--until-idle", type=float, metavar="SECONDS", help="end after so long without work")
     given = parser.parse_args(arguments)
     url, keys = _from_stdin() if given.database_url == "-" else (given.database_url, {})
-    _log_to_stderr()
+    logs.configure("INFO", given.policy.log_format)
     try:
         said = run_worker(
             home=given.home.absolute(),
@@ -195,27 +196,6 @@ def _from_stdin() -> tuple[str, dict[str, str]]:
     """The store's URL on the first line, and on a second, if there is one, keys of providers as JSON."""
     url, keys = sys.stdin.readline().strip(), sys.stdin.readline()
     return url, {str(name): str(value) for name, value in json.loads(keys or "{}").items()}
-
-
-class _WithFields(logging.Formatter):
-    """Adds the fields of a record, which the standard formatter drops: `job started job_id=7 pid=4711`."""
-
-    _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line, with the fields after the message."""
-        fields = [f"{name}={value}" for name, value in vars(record).items() if name not in self._KNOWN]
-        record = logging.makeLogRecord(
-            vars(record) | {"msg": " ".join([record.getMessage(), *fields]), "args": ()}
-        )
-        return super().format(record)
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_WithFields("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _serve(

@@ -41,10 +41,12 @@ from index.ingest import (
     source_of,
     wording,
 )
-from index.passages import IN_MEMORY, SCHEMA_VERSION, OfAnotherVersion, Passages
+from index.library_words import cannot_embed, problem_with
+from index.passages import EVERYTHING, IN_MEMORY, OfAnotherVersion, Passages
 from index.records import Passage
 from index.spelling import corrected, vocabulary_of
 from index.vectors import FaissStore
+from index.views import View, is_within, require_audience
 from index.words import WordIndex, simplified
 
 logger = logging.getLogger(__name__)
@@ -83,18 +85,53 @@ class Library:
             self._open(folder)
         except (sqlite3.Error, OfAnotherVersion, OSError) as error:
             logger.warning("the index of team documents cannot be used", extra={"reason": str(error)})
-            self.problem = _problem(folder, error)
+            self.problem = problem_with(folder, error)
             self._open(None)
 
     def _open(self, folder: Path | None) -> None:
+        self._folder = folder
         self.passages = Passages(folder / "library.db" if folder else IN_MEMORY)
         self._among_processes = filelock.FileLock(folder / ".lock", thread_local=False) if folder else None
-        self.words = WordIndex(folder / "words" if folder else None)
-        vectors = folder / "vectors" if folder else None
-        self.store = FaissStore(self.embeddings, self.passages, self.model_id, vectors)
+        self._views: dict[str | None, View] = {None: self._open_view(None)}
         self._take_in_articles()
         self._take_in_shipped_vectors()
         self.refresh()
+
+    def _open_view(self, audience: str | None) -> View:
+        passages = self.passages.seen_from(audience)
+        words, vectors = (self._part(name, audience) for name in ("words", "vectors"))
+        store = FaissStore(self.embeddings, passages, self.model_id, vectors)
+        return View(passages=passages, words=WordIndex(words), store=store, model_id=self.model_id)
+
+    def _part(self, name: str, audience: str | None) -> Path | None:
+        """The folder of what is made from the passages of one audience."""
+        if self._folder is None:
+            return None
+        suffix = {None: "", EVERYTHING: "-all"}.get(audience, f"-{audience}")
+        return self._folder / f"{name}{suffix}"
+
+    def view(self, audience: str | None) -> View:
+        """What is seen from a channel. Where nothing is limited to it, that is what everybody sees."""
+        channels = self.passages.channels()
+        if not channels or (audience != EVERYTHING and audience not in channels):
+            return self._views[None]
+        with self._in_this_process:
+            if audience not in self._views:
+                self._views[audience] = self._open_view(audience)
+        view = self._views[audience]
+        if view.is_behind:
+            self._bring_up(view, wait=True)
+        return view
+
+    @property
+    def words(self) -> WordIndex:
+        """The words of what is for everybody."""
+        return self._views[None].words
+
+    @property
+    def store(self) -> FaissStore:
+        """The vectors of what is for everybody."""
+        return self._views[None].store
 
     @contextmanager
     def _alone(self, *, wait: bool = True) -> Iterator[bool]:
@@ -160,74 +197,111 @@ class Library:
                 break
             self.passages.put_vectors(self._embed(batch), self.model_id)
 
-    def corrected(self, query: str) -> str:
-        """The question in simplified characters, its mistyped words mended where there is little doubt."""
+    def corrected(self, query: str, words: WordIndex) -> str:
+        """The question in simplified characters, its mistyped words mended where there is little doubt.
+
+        `words` are those that the asker may see: others must not show in what is mended.
+        """
         if self._vocabulary is None:
             self._vocabulary = (self.passages.noted(_VOCABULARY) or "").split()
-        return corrected(simplified(query), self._vocabulary, self.words.holds)
+        return corrected(simplified(query), self._vocabulary, words.holds)
 
     def probes(self) -> Matrix:
         """The vectors of the questions that the gate takes its measure from."""
         return VectorCache.load(SHIPPED_VECTORS, self.model_id).queries(PROBES, self.embeddings)
 
     def refresh(self) -> None:
-        """Bring the word index up to the passages, unless another process is doing so."""
-        self.words.reload()
-        if self.words.last_row < self.passages.last_row():
-            self._index_words(wait=False)
+        """Bring the word indexes up to the passages, unless another process is doing so."""
+        for view in list(self._views.values()):
+            view.words.reload()
+            if view.is_behind:
+                self._bring_up(view, wait=False)
 
-    def _index_words(self, gone: Sequence[int] = (), *, wait: bool = True) -> None:
-        """Add what is not in the word index yet, and take out what has gone."""
+    def _index_words(self, gone: Sequence[int] = ()) -> None:
+        """Add to every word index what is not in it yet, and take out what has gone."""
+        for audience in (None, *self._audiences()):
+            self._bring_up(self._views.get(audience) or self._open_view(audience), gone, wait=True)
+
+    def _audiences(self) -> list[str]:
+        channels = self.passages.channels()
+        return [*channels, EVERYTHING] if channels else []
+
+    def _bring_up(self, view: View, gone: Sequence[int] = (), *, wait: bool) -> None:
         with self._alone(wait=wait) as is_ours_to_do:
             while is_ours_to_do:
-                fresh = self.passages.after(self.words.last_row, _TAKEN_IN_AT_ONCE)
+                fresh = view.passages.after(view.words.last_row, _TAKEN_IN_AT_ONCE)
                 if not fresh and not gone:
                     break
-                self.words.update({row: wording(passage) for row, passage in fresh.items()}, gone)
+                view.words.update({row: wording(passage) for row, passage in fresh.items()}, gone)
                 gone = ()
 
-    def add(self, paths: Sequence[Path], progress: Progress | None = None) -> IngestReport:
+    def add(
+        self,
+        paths: Sequence[Path],
+        progress: Progress | None = None,
+        channels: frozenset[str] | None = None,
+    ) -> IngestReport:
         """Index what is new or changed under the paths, and forget what has gone from folders among them.
 
-        Raises BadDocument when the index itself is damaged, and Unavailable when the embedding model is.
+        `channels`: who may see it; none of them is everybody, and None keeps what was said before. Raises BadDocument
+        when the index itself is damaged, Unavailable when the embedding model is, and SayForWhom when new files lie
+        among limited ones.
         """
         if self.problem is not None:
             raise BadDocument(self.problem)
         files, skipped = files_under(paths)
-        addition = _Addition(self, self.passages.documents(ours=False), list(skipped), progress, len(files))
+        known, limited = self.passages.documents(ours=False), self.passages.audiences()
+        if channels is None:
+            require_audience(paths, files, known, limited)
+        addition = _Addition(self, known, list(skipped), progress, len(files), limited, channels)
         for path in files:
             addition.take(path)
         gone = _gone(addition.known, files, paths)
         addition.gone_rows += self.passages.remove(gone) if gone else []
         self._index_words(addition.gone_rows)
-        self.store.compress()
+        for view in self._views.values():
+            view.store.compress()
         return addition.report(gone)
 
     def remove(self, source: str) -> int:
         """Forget a document, or every document of a folder; how many there were."""
-        gone = [known for known in self.passages.documents(ours=False) if _is_within(known, source)]
+        gone = [known for known in self.passages.documents(ours=False) if is_within(known, source)]
         if gone:
             self._index_words(self.passages.remove(gone))
         return len(gone)
 
-    def put(self, document: LoadedDocument, progress: Callable[[int], None]) -> list[int]:
+    def put(
+        self,
+        document: LoadedDocument,
+        progress: Callable[[int], None],
+        channels: frozenset[str] = frozenset(),
+    ) -> list[int]:
         """Let a document of the team be as it was loaded, embedding what is new in it; the rows that have gone."""
-        known = self.passages.known(passage.id for passage in document.passages)
+        is_moved = self.passages.audiences().get(document.source, frozenset()) != channels
+        known = set() if is_moved else self.passages.known(passage.id for passage in document.passages)
         fresh = [passage for passage in document.passages if passage.id not in known]
         vectors: dict[str, NDArray[np.float32]] = {}
         for start in range(0, len(fresh), _BATCH):
             vectors |= self._embed(fresh[start : start + _BATCH])
             progress(len(vectors))
         gone = self.passages.put(
-            document.source, document.sha256, document.passages, vectors, model_id=self.model_id
+            document.source,
+            document.sha256,
+            document.passages,
+            vectors,
+            model_id=self.model_id,
+            channels=channels,
         )
-        self.passages.note(_BUILT_AT_UTC, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        for audience in channels or ("",):
+            self.passages.note(f"{_BUILT_AT_UTC} {audience}".strip(), now)
         return gone
 
-    @property
-    def built_at_utc(self) -> str | None:
-        """When a document was last added."""
-        return self.passages.noted(_BUILT_AT_UTC)
+    def built_at_utc(self, audience: str | None) -> str | None:
+        """When a document that this audience sees was last added."""
+        seen = [audience] if audience != EVERYTHING else self.passages.channels()
+        notes = [self.passages.noted(f"{_BUILT_AT_UTC} {name or ''}".strip()) for name in (None, *seen)]
+        return max((note for note in notes if note), default=None)
 
     def _embed(self, passages: Sequence[Passage]) -> dict[str, NDArray[np.float32]]:
         """The vector of each passage by its id."""
@@ -238,7 +312,7 @@ class Library:
             raise
         except Exception as error:  # whatever the library of a remote model raises
             logger.warning("the embedding model failed", exc_info=True)
-            raise Unavailable(_cannot_embed(self.model_id, error)) from error
+            raise Unavailable(cannot_embed(self.model_id, error)) from error
 
 
 @dataclass(slots=True)
@@ -250,6 +324,8 @@ class _Addition:
     skipped: list[Skipped]
     tell: Progress | None
     n_files: int
+    limited: dict[str, frozenset[str]]
+    channels: frozenset[str] | None = None
     noted: list[Noted] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -261,8 +337,9 @@ class _Addition:
     def take(self, path: Path) -> None:
         """Read one file and index it; what cannot be read becomes a reason."""
         source = source_of(path)
+        is_moved = self.limited.get(source, frozenset()) != self._for(source)
         try:
-            document = load(path, self.known.get(source))
+            document = load(path, None if is_moved else self.known.get(source))
         except BadDocument as error:
             self.skipped.append(Skipped(source=source, reason=error.message))
         else:
@@ -270,11 +347,15 @@ class _Addition:
         self.n_done += 1
         self._progress(0)
 
+    def _for(self, source: str) -> frozenset[str]:
+        """Who may see a document: as it is said now, else as before."""
+        return self.limited.get(source, frozenset()) if self.channels is None else self.channels
+
     def _put(self, source: str, document: LoadedDocument | None) -> None:
         if document is None:
             self.unchanged.append(source)
             return
-        self.gone_rows += self.library.put(document, self._progress)
+        self.gone_rows += self.library.put(document, self._progress, self._for(source))
         if document.note is not None:
             self.noted.append(Noted(source=source, note=document.note))
         (self.changed if source in self.known else self.added).append(source)
@@ -309,14 +390,7 @@ def _gone(known: Iterable[str], files: Sequence[Path], paths: Sequence[Path]) ->
     """Known documents that are certainly no longer in the folders among the paths."""
     unseen = set(known).difference(map(source_of, files))
     folders = [str(path.resolve()) for path in paths if is_folder(path)]
-    return sorted(
-        s for s in unseen if any(_is_within(s, folder) for folder in folders) and _has_gone(Path(s))
-    )
-
-
-def _is_within(source: str, place: str) -> bool:
-    """True when `source` is this file or lies under this folder, however the place is spelled."""
-    return any(Path(source) == p or p in Path(source).parents for p in (Path(place), Path(place).resolve()))
+    return sorted(s for s in unseen if any(is_within(s, folder) for folder in folders) and _has_gone(Path(s)))
 
 
 def _has_gone(path: Path) -> bool:
@@ -328,48 +402,3 @@ def _has_gone(path: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def _problem(folder: Path, error: Exception) -> Bilingual:
-    if isinstance(error, OfAnotherVersion):
-        return _of_another_version(folder, error.found)
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return _damaged(folder)
-    return _out_of_reach(folder, error)
-
-
-def _damaged(folder: Path) -> Bilingual:
-    return Bilingual(
-        en=f"The index of your documents in {str(folder)!r} is damaged. Delete it and add them again; "
-        "until then I answer from my own articles.",
-        zh=f"{str(folder)!r} 中的团队文档索引已损坏。请删除该目录并重新添加文档；"
-        "在此之前我只用自带的文章回答。",
-    )
-
-
-def _out_of_reach(folder: Path, error: Exception) -> Bilingual:
-    return Bilingual(
-        en=f"The index of your documents in {str(folder)!r} cannot be used ({error}). Check its permissions and "
-        "the room on the disk; until then I answer from my own articles.",
-        zh=f"无法使用 {str(folder)!r} 中的团队文档索引（{error}）。请检查目录权限和磁盘空间；"
-        "在此之前我只用自带的文章回答。",
-    )
-
-
-def _of_another_version(folder: Path, version: int) -> Bilingual:
-    return Bilingual(
-        en=f"The index in {str(folder)!r} has format {version}, and this version reads {SCHEMA_VERSION}. "
-        "Update Shortlist, or delete that folder and add the documents again.",
-        zh=f"{str(folder)!r} 中的索引格式为 {version}，当前版本的 Shortlist 只能读取 {SCHEMA_VERSION}。"
-        "请升级 Shortlist，或删除该目录并重新添加文档。",
-    )
-
-
-def _cannot_embed(model_id: str, error: Exception) -> Bilingual:
-    reason = type(error).__name__
-    return Bilingual(
-        en=f"The embedding model {model_id!r} did not answer ({reason}). What was added before is kept: check "
-        "its server and key, and add the rest again.",
-        zh=f"嵌入模型 {model_id!r} 没有响应（{reason}）。此前已添加的内容都已保存："
-        "请检查其服务和密钥，然后重新添加其余文件。",
-    )

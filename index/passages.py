@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +21,11 @@ from numpy.typing import NDArray
 from index.embed import Matrix, normalised
 from index.records import Passage
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 IN_MEMORY = Path(":memory:")
+
+EVERYTHING = "*"
+"""The audience that sees every document, whoever it is for."""
 
 Vectors = Mapping[str, NDArray[np.float32]]
 """Normalised vectors by passage id; they are kept in half precision."""
@@ -34,6 +38,9 @@ _SCHEMA = f"""
 create table meta (key text primary key, value text not null) without rowid;
 insert into meta values ('version', '0');
 create table documents (source text primary key, sha256 text not null, is_ours integer not null) without rowid;
+create table audiences (
+    source text not null references documents on delete cascade, channel text not null, primary key (source, channel)
+) without rowid;
 create table passages (
     row integer primary key autoincrement, id text not null unique,
     source text not null references documents on delete cascade,
@@ -49,6 +56,14 @@ pragma user_version = {SCHEMA_VERSION};
 """
 
 
+_FROM_2 = """
+create table audiences (
+    source text not null references documents on delete cascade, channel text not null, primary key (source, channel)
+) without rowid;
+pragma user_version = 3;
+"""
+
+
 class OfAnotherVersion(Exception):
     """The file was written by another version of this program."""
 
@@ -60,10 +75,12 @@ class OfAnotherVersion(Exception):
 class Passages:
     """One file of documents and passages, or none (`IN_MEMORY`). Any number of threads and processes may use it.
 
-    Raises sqlite3.Error when the file is damaged or cannot be written.
+    A document may be limited to channels. `seen_from` gives what is seen from one of them: there, what is for others
+    is not read from the file at all. Raises sqlite3.Error when the file is damaged or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
+        self._audience: str | None = EVERYTHING
         self._one_at_a_time = threading.RLock()
         if path != IN_MEMORY:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +96,47 @@ class Passages:
             if found == 0:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
+            elif found == 2:
+                for statement in _FROM_2.split(";"):
+                    self._db.execute(statement)
             elif found != SCHEMA_VERSION:
                 raise OfAnotherVersion(found)
+
+    def seen_from(self, audience: str | None) -> Passages:
+        """The same file as seen from a channel; from None only what is for everybody, from EVERYTHING all."""
+        seen = copy(self)
+        seen._audience = audience
+        return seen
+
+    @property
+    def _visible(self) -> str:
+        """SQL condition on `source`. The channel's name comes as a value, never as SQL."""
+        if self._audience == EVERYTHING:
+            return "1"
+        if self._audience is None:
+            return "source not in (select source from audiences)"
+        return (
+            "(source not in (select source from audiences) "
+            "or source in (select source from audiences where channel = ?))"
+        )
+
+    @property
+    def _to(self) -> tuple[str, ...]:
+        """The values of `_visible`."""
+        return () if self._audience in (None, EVERYTHING) else (str(self._audience),)
+
+    def channels(self) -> list[str]:
+        """The channels that some document is limited to."""
+        return [
+            channel for (channel,) in self._all("select distinct channel from audiences order by channel")
+        ]
+
+    def audiences(self) -> dict[str, frozenset[str]]:
+        """Source of each limited document -> the channels that it is for."""
+        found: dict[str, set[str]] = {}
+        for source, channel in self._all("select source, channel from audiences"):
+            found.setdefault(source, set()).add(channel)
+        return {source: frozenset(channels) for source, channels in found.items()}
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -120,10 +176,13 @@ class Passages:
 
     def documents(self, *, ours: bool) -> dict[str, str]:
         """Source to SHA-256 of our own articles, or of the team's documents."""
-        found = self._all("select source, sha256 from documents where is_ours = ? order by source", (ours,))
+        found = self._all(
+            f"select source, sha256 from documents where is_ours = ? and {self._visible} order by source",
+            (ours, *self._to),
+        )
         return dict(found)
 
-    def put(
+    def put(  # noqa: PLR0913  what a document is made of
         self,
         source: str,
         sha256: str,
@@ -132,19 +191,26 @@ class Passages:
         *,
         model_id: str = "",
         ours: bool = False,
+        channels: frozenset[str] = frozenset(),
     ) -> list[int]:
-        """Let a document consist of these passages from now on; the rows that have gone.
+        """Let a document consist of these passages from now on, for these channels or for everybody; the rows that
+        have gone.
 
-        A passage that was there before keeps its row and its vectors.
+        A passage that was there before keeps its row and its vectors, unless it was for others.
         """
         with self._transaction():
-            kept = {passage.id for passage in passages}
+            is_moved = self.audiences().get(source, frozenset()) != channels
+            kept = set() if is_moved else {passage.id for passage in passages}
             old = self._all("select row, id from passages where source = ?", (source,))
             gone = [row for row, name in old if name not in kept]
             self._delete(gone)
             self._db.execute(
                 "insert into documents values (?, ?, ?) on conflict (source) do update set sha256 = excluded.sha256",
                 (source, sha256, ours),
+            )
+            self._db.execute("delete from audiences where source = ?", (source,))
+            self._db.executemany(
+                "insert into audiences values (?, ?)", [(source, channel) for channel in channels]
             )
             self._insert(passages)
             self._put_vectors(vectors or {}, model_id)
@@ -222,26 +288,35 @@ class Passages:
     def n_without_vector(self, model_id: str) -> int:
         """How many passages this model has not embedded yet."""
         found = self._all(
-            "select count(*) from passages where row not in (select row from vectors where model_id = ?)",
-            (model_id,),
+            "select count(*) from passages where row not in (select row from vectors where model_id = ?) "
+            f"and {self._visible}",
+            (model_id, *self._to),
         )
         return int(found[0][0])
 
     def vectors_after(self, number: int, model_id: str) -> tuple[NDArray[np.int64], Matrix, int]:
         """Rows and vectors added after the vector of this number, and the number of the last."""
         found = self._all(
-            "select number, row, vector from vectors where number > ? and model_id = ? order by number",
-            (number, model_id),
+            "select number, row, vector from vectors where number > ? and model_id = ? "
+            f"{self._of_visible_rows} order by number",
+            (number, model_id, *self._to),
         )
         rows = np.array([row for _, row, _ in found], dtype=np.int64)
         last = found[-1][0] if found else number
         return rows, _matrix([vector for _, _, vector in found]), last
 
+    @property
+    def _of_visible_rows(self) -> str:
+        if self._audience == EVERYTHING:
+            return ""
+        return f"and row in (select row from passages where {self._visible})"
+
     def vectors_at(self, rows: Sequence[int], model_id: str) -> Matrix:
         """The vectors of these rows that there are, in any order."""
         found = self._all(
-            f"select vector from vectors where model_id = ? and row in ({', '.join('?' * len(rows))})",
-            (model_id, *rows),
+            f"select vector from vectors where model_id = ? and row in ({', '.join('?' * len(rows))}) "
+            f"{self._of_visible_rows}",
+            (model_id, *rows, *self._to),
         )
         return _matrix([vector for (vector,) in found])
 
@@ -262,7 +337,8 @@ class Passages:
     def after(self, row: int, limit: int) -> dict[int, Passage]:
         """The next passages after a row, by row."""
         found = self._all(
-            f"select row, {_COLUMNS} from passages where row > ? order by row limit ?", (row, limit)
+            f"select row, {_COLUMNS} from passages where row > ? and {self._visible} order by row limit ?",
+            (row, *self._to, limit),
         )
         return {row: _passage(rest) for row, *rest in found}
 
@@ -274,7 +350,8 @@ class Passages:
             some = wanted[start : start + _MOST_VARIABLES]
             places = ", ".join("?" * len(some))
             for row, *rest in self._all(
-                f"select row, {_COLUMNS} from passages where row in ({places})", some
+                f"select row, {_COLUMNS} from passages where row in ({places}) and {self._visible}",
+                (*some, *self._to),
             ):
                 found[row] = _passage(rest)
         return found
@@ -285,7 +362,7 @@ class Passages:
 
     def ids(self) -> list[str]:
         """The ids of all passages."""
-        return [name for (name,) in self._all("select id from passages")]
+        return [name for (name,) in self._all(f"select id from passages where {self._visible}", self._to)]
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are there."""
@@ -293,11 +370,17 @@ class Passages:
 
     def last_row(self) -> int:
         """The newest row, 0 when there is none."""
-        return int(self._all("select coalesce(max(row), 0) from passages")[0][0])
+        return int(
+            self._all(f"select coalesce(max(row), 0) from passages where {self._visible}", self._to)[0][0]
+        )
 
     def counts(self) -> dict[str, int]:
         """How many passages there are in each language."""
-        return dict(self._all("select language, count(*) from passages group by language"))
+        return dict(
+            self._all(
+                f"select language, count(*) from passages where {self._visible} group by language", self._to
+            )
+        )
 
 
 def _columns(passage: Passage) -> list[str | None]:

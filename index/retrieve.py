@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+EVERYTHING = "*"
+"""The audience that sees every document."""
 OUR_SOURCES = "knowledge/"
 _N_JUDGED = 5
 _N_REMEMBERED_QUERIES = 256
@@ -56,6 +58,8 @@ class IndexStatus:
     """Our own."""
     documents: tuple[str, ...]
     """The team's, by source."""
+    limited: dict[str, tuple[str, ...]]
+    """Those of them that only some channels see, and which."""
     passages: dict[Language, int]
     waiting: int
     """Passages that the embedding model has not read yet: they are found by their words only."""
@@ -97,43 +101,60 @@ class KnowledgeBase:
         """
         return cls(home, embeddings, articles)
 
-    def search(self, query: str, k: int = 5, language: Language | None = None) -> list[Hit]:
-        """The `k` best passages; what is there twice comes in `language`, or in that of the question."""
+    def search(
+        self, query: str, k: int = 5, language: Language | None = None, audience: str | None = None
+    ) -> list[Hit]:
+        """The `k` best passages; what is there twice comes in `language`, or in that of the question.
+
+        `audience` is the channel in which it is asked, EVERYTHING for who may see all, and None for what everybody may
+        see: other documents take no part in the search.
+        """
         if not query.strip():
             return []
-        found = self._looked_up(query).best(k, language)
+        found = self._looked_up(query, audience).best(k, language)
         return [
             Hit(rank=rank, score=score, passage=passage)
             for rank, (passage, score) in enumerate(found, start=1)
         ]
 
-    def answerable(self, query: str, hits: Sequence[Hit]) -> bool:
+    def answerable(self, query: str, hits: Sequence[Hit], audience: str | None = None) -> bool:
         """False when the hits are only the least unlike of what is here, and do not answer the question."""
         if not query.strip() or not hits:
             return False
-        return self._looked_up(query).answers([hit.passage for hit in hits[:_N_JUDGED]])
+        return self._looked_up(query, audience).answers([hit.passage for hit in hits[:_N_JUDGED]])
 
-    def add(self, paths: Sequence[Path], progress: Progress | None = None) -> IngestReport:
-        """Index files and folders; what cannot be read is reported, and never stops the rest."""
+    def add(
+        self,
+        paths: Sequence[Path],
+        progress: Progress | None = None,
+        channels: frozenset[str] | None = None,
+    ) -> IngestReport:
+        """Index files and folders; what cannot be read is reported, and never stops the rest.
+
+        `channels` limits who may see them; no channel is everybody, None leaves it as it was.
+        """
         self._library.embed_rest()
-        return self._library.add(paths, progress)
+        return self._library.add(paths, progress, channels)
 
     def remove(self, source: str) -> int:
         """Forget a document, or all documents of a folder; how many there were."""
         return self._library.remove(source)
 
-    def status(self) -> IndexStatus:
-        """What can be searched."""
+    def status(self, audience: str | None = None) -> IndexStatus:
+        """What can be searched by this audience; what is for others is not counted either."""
         library = self._current()
-        counts = library.passages.counts()
+        passages = library.passages.seen_from(audience)
+        counts, limited = passages.counts(), library.passages.audiences()
+        documents = tuple(passages.documents(ours=False))
         return IndexStatus(
-            articles=len(library.passages.documents(ours=True)),
-            documents=tuple(library.passages.documents(ours=False)),
+            articles=len(passages.documents(ours=True)),
+            documents=documents,
+            limited={source: tuple(sorted(limited[source])) for source in documents if source in limited},
             passages={"en": counts.get("en", 0), "zh": counts.get("zh", 0)},
-            waiting=0 if library.is_embedded else library.passages.n_without_vector(library.model_id),
+            waiting=0 if library.is_embedded else passages.n_without_vector(library.model_id),
             model_id=library.model_id,
             dimensions=library.passages.dimensions(library.model_id),
-            built_at_utc=library.built_at_utc,
+            built_at_utc=library.built_at_utc(audience),
             problem=library.problem,
         )
 
@@ -160,12 +181,13 @@ class KnowledgeBase:
             embeddings, model_id = self._given, model_id_of(self._given)
         return Library(self._folder, embeddings, model_id, self._articles or KNOWLEDGE)
 
-    def _looked_up(self, query: str) -> Search:
+    def _looked_up(self, query: str, audience: str | None = None) -> Search:
         from index.search import Search  # noqa: PLC0415 - see the top
 
         library = self._current()
-        query = library.corrected(query)
-        return Search(library, self._ours, query, self._vector_of(query))
+        view = library.view(audience)
+        query = library.corrected(query, view.words)
+        return Search(view, self._ours, query, self._vector_of(query))
 
     def _vector_of(self, query: str) -> list[float] | None:
         """The question's vector; None, and a line in the log, when the embedding model does not answer."""

@@ -1,7 +1,7 @@
 """The tables of the one store. Every package reads and writes only its own; one file, one migration history.
 
-index: measurements · finetune: jobs, job_events, workers, leases · skills: turns, defaults
-bot: deliveries, inbox, feedback, job_cards, launches, slack_*
+index: measurements, audit · finetune: jobs, job_events, workers, leases · skills: turns, defaults
+bot: deliveries, inbox, feedback, job_cards, launches, slack_*, grants, quotas
 """
 
 from __future__ import annotations
@@ -92,6 +92,10 @@ jobs = Table(
     Column("created_at_utc", String(32), nullable=False),
     Column("started_at_utc", String(32)),
     Column("ended_at_utc", String(32)),
+    # Dollars that hosted models took, as the recipe counted them; NULL where it asked none, or has not ended.
+    Column("spent_usd", Float),
+    # The request that it was started by, so that log lines and audit rows of both can be put together.
+    Column("request_id", String(32)),
     Index("ix_jobs_waiting", "state", "worker", "priority", "owner", "id", "gpus", "memory_gib"),
     Index("ix_jobs_owner", "owner", "id"),
     Index("ix_jobs_spent", "owner", "ran_s", "gpus"),
@@ -293,4 +297,45 @@ slack_oauth_states = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("state", String(200), nullable=False),
     Column("expire_at", DateTime, nullable=False),
+)
+
+# Rows are only ever added: triggers refuse UPDATE and DELETE.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at_utc", String(32), nullable=False),
+    Column("person", String(64), nullable=False),
+    Column("surface", String(16), nullable=False),
+    Column("channel", String(64)),
+    Column("request_id", String(32)),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("decision", String(8), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("ix_audit_person", "person", "id"),
+    sqlite_autoincrement=True,
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    # Slack user, user group or channel; os:NAME; * for everybody.
+    Column("subject", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("granted_by", String(64), nullable=False),
+    Column("granted_at_utc", String(32), nullable=False),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    # A month's; NULL for no limit.
+    Column("gpu_minutes", Float),
+    Column("usd", Float),
+    Column("set_by", String(64), nullable=False),
+    Column("set_at_utc", String(32), nullable=False),
 )

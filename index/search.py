@@ -19,6 +19,7 @@ from index.gate import Background, Signals, background_of, is_answerable
 from index.ingest import detect_language, in_context, wording
 from index.library import Library
 from index.records import Passage
+from index.views import View
 from index.words import has_han, weights_of
 
 _N_CANDIDATES = 200
@@ -46,10 +47,11 @@ class Ours:
 
 
 class Search:
-    """One question put to a library. `vector` is None when the embedding model does not answer: words then decide."""
+    """One question put to what its asker may see. `vector` is None when the embedding model does not answer: words then
+    decide."""
 
-    def __init__(self, library: Library, ours: Ours, query: str, vector: Sequence[float] | None) -> None:
-        self._library = library
+    def __init__(self, view: View, ours: Ours, query: str, vector: Sequence[float] | None) -> None:
+        self._view = view
         self._ours = ours
         self._query = query
         self._vector = vector
@@ -61,7 +63,7 @@ class Search:
 
     def answers(self, passages: Sequence[Passage]) -> bool:
         """True when the passages are likely to hold the answer, and are not just the least unlike."""
-        words = self._library.words
+        words = self._view.words
         asked = weights_of(self._query)
         ceiling = words.ceiling(asked)
         signals = Signals(
@@ -92,15 +94,15 @@ class Search:
 
     @cached_property
     def _words(self) -> dict[int, float]:
-        return self._library.words.search(weights_of(self._query), _N_CANDIDATES)
+        return self._view.words.search(weights_of(self._query), _N_CANDIDATES)
 
     @cached_property
     def _ranking(self) -> list[tuple[int, float]]:
         """The first round's best, then the second round: feedback finds more, but does not overthrow the best."""
         first = self._fused(self._dense, self._words)
-        feedback = self._library.passages.at(row for row, _ in first[:_N_FEEDBACK])
-        widened = self._library.words.widened(self._query, [in_context(p) for p in feedback.values()])
-        words = self._library.words.search(widened, _N_CANDIDATES)
+        feedback = self._view.passages.at(row for row, _ in first[:_N_FEEDBACK])
+        widened = self._view.words.widened(self._query, [in_context(p) for p in feedback.values()])
+        words = self._view.words.search(widened, _N_CANDIDATES)
         second = self._fused(self._nearest(self._moved_towards(list(feedback))), words)
         best_score = max((score for _, score in (first + second)), default=0.0)
         return [(row, best_score) for row, _ in first[:1]] + [hit for hit in second if hit[0] != first[0][0]]
@@ -110,11 +112,11 @@ class Search:
 
     def _nearest(self, vector: Sequence[float] | None) -> dict[int, float]:
         """Cosines of the nearest passages by row, best first."""
-        return {} if vector is None else dict(self._library.store.index().search(vector, _N_CANDIDATES))
+        return {} if vector is None else dict(self._view.store.index().search(vector, _N_CANDIDATES))
 
     def _moved_towards(self, rows: Sequence[int]) -> Sequence[float] | None:
         """The question's vector, moved towards the mean of some passages'."""
-        vectors = self._library.passages.vectors_at(rows, self._library.model_id)
+        vectors = self._view.passages.vectors_at(rows, self._view.model_id)
         if self._vector is None or not len(vectors):
             return self._vector
         moved: list[float] = (np.asarray(self._vector) + _FEEDBACK_WEIGHT * vectors.mean(axis=0)).tolist()
@@ -124,5 +126,5 @@ class Search:
         """The ranked passages that are still there, read as far as they are wanted."""
         for start in range(0, len(ranking), _FETCHED_AT_ONCE):
             some = ranking[start : start + _FETCHED_AT_ONCE]
-            found = self._library.passages.at(row for row, _ in some)
+            found = self._view.passages.at(row for row, _ in some)
             yield from ((found[row], score) for row, score in some if row in found)

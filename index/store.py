@@ -42,7 +42,7 @@ def open_store(url: str) -> Engine:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     head = ScriptDirectory.from_config(config).get_current_head()
     with _told():
-        engine = _engine(url)
+        engine = bare_engine(url)
         with _file_lock(url):
             if _revision(engine) != head:
                 _migrate(engine, config)
@@ -107,13 +107,17 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _engine(url: str) -> Engine:
+def bare_engine(url: str) -> Engine:
+    """An engine on the store as it is, whatever schema it has."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     database = make_url(url).database
     if database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    # Parameters are messages of people: an error must not carry them into a log.
+    engine = create_engine(
+        url, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
+    )
     event.listen(engine, "connect", _tune_sqlite)
     return engine
 

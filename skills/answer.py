@@ -33,8 +33,10 @@ def run(request: Request, desk: Desk) -> Answer:
     models = [desk.catalogue.models[name] for name in asked if name in desk.catalogue.models]
     if models:
         return facts.answer(request, statement, desk, models)
-    hits = desk.knowledge.search(request.turn.text, k=_LOOKED_AT, language=request.language)
-    if not desk.knowledge.answerable(request.turn.text, hits):
+    hits = desk.knowledge.search(
+        request.turn.text, k=_LOOKED_AT, language=request.language, audience=request.turn.channel
+    )
+    if not desk.knowledge.answerable(request.turn.text, hits, request.turn.channel):
         refuse_unknown(request, desk)
         return Answer.to(request, NOT_KNOWN.to(request.language))
     return quoted(request, hits)

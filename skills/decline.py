@@ -20,8 +20,12 @@ WORDS = Bilingual(
 def run(request: Request, desk: Desk) -> Answer:
     """Quote the team's own documents when they answer what is not our subject; else say what the bot is for."""
     text = request.turn.text
-    theirs = [hit for hit in desk.knowledge.search(text, language=request.language) if not hit.is_ours]
-    if desk.knowledge.answerable(text, theirs):
+    theirs = [
+        hit
+        for hit in desk.knowledge.search(text, language=request.language, audience=request.turn.channel)
+        if not hit.is_ours
+    ]
+    if desk.knowledge.answerable(text, theirs, request.turn.channel):
         return quoted(request, theirs)
     return Answer.to(request, WORDS.to(request.language), skill="decline")
 

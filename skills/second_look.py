@@ -34,8 +34,8 @@ def second_look(request: Request, desk: Desk) -> Request:
     if not _is_doubtful(request, desk):
         return request
     text = request.turn.text
-    hits = desk.knowledge.search(text, k=_LOOKED_AT, language=request.language)
-    if not desk.knowledge.answerable(text, hits):
+    hits = desk.knowledge.search(text, k=_LOOKED_AT, language=request.language, audience=request.turn.channel)
+    if not desk.knowledge.answerable(text, hits, request.turn.channel):
         return request
     return request.model_copy(update={"skill": "answer", "mentioned": (), "references": ()})
 

@@ -2,7 +2,7 @@
 
 `open_surface` uses the real store and the real jobs, without a worker: tests say themselves what a job does.
 To put the real skills behind the app, hand `running_bot` the surface of a real desk:
-`bot.slack.surface_of(desk, Access())`.
+`bot.slack.surface_of(desk, Access(frozenset({"*"})))`, where everybody may start jobs.
 """
 
 from __future__ import annotations
@@ -96,10 +96,13 @@ def open_surface(
     approvers: frozenset[str] = frozenset(),
     limits: Limits | None = None,
 ) -> Surface:
-    """What the listeners touch, on the store of a home. Opening it again is what a restart does."""
+    """What the listeners touch, on the store of a home. Opening it again is what a restart does.
+
+    Everybody may start jobs unless `runners` lists who may.
+    """
     engine = open_store(sqlite_url(home))
     jobs = Jobs(engine, home=home, database_url=sqlite_url(home), worker_command=None)
-    access = Access(runners, frozenset(), approvers, limits or Limits())
+    access = Access(runners or frozenset({"*"}), approvers=approvers, limits=limits or Limits())
     jobs = jobs.gated(gate(access, jobs.effort))
     threads, names = Threads(engine), Names()
     reply = ScriptedReply(threads, say) if say else ScriptedReply(threads)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from slack_sdk.errors import SlackApiError
 
-from bot import ask_wording, wording
+from bot import ask_wording, orders, wording
 from bot.answering import answer_in_root, answer_turn, has_no_entry, question_heading, show_question
 from bot.defaults_words import NotRead, read_words, shown
 from bot.failures import error_sentence
@@ -34,6 +34,8 @@ def ask(surface: Surface, typed: Typed) -> None:
     """Answer the words after `/shortlist`, or show or change what the channel assumes."""
     if not typed.words:
         tell(typed.respond, wording.ASK_SOMETHING.to(typed.language(surface)))
+    elif done := orders.carried_out(surface, typed.command.get("text") or "", typed.person):
+        tell(typed.respond, done.to(typed.language(surface)))
     elif found := _DEFAULTS.match(typed.words):
         change = partial(_defaults, surface, typed, found["words"].strip())
         surface.lines.add(typed.place.thread, partial(_told, typed, change))

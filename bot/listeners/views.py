@@ -10,7 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot import approvals, launch_wording
 from bot.approvals import NeedsApproval
+from bot.callers import CallerPool
 from bot.failures import error_message, error_sentence
 from bot.form_reading import Reading
 from bot.launches import Launch
@@ -48,7 +49,7 @@ _BETWEEN_TRIES_S = 0.3
 
 def register(app: App, surface: Surface) -> None:
     """Listen for the two forms that start jobs, and for the view behind them."""
-    lookups = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="form-lookup")
+    lookups = CallerPool(_LOOKUP_THREADS, thread_name_prefix="form-lookup")
     for callback in (EVALUATE, FINETUNE):
         app.view(callback)(partial(_submit, surface, lookups))
     app.view(CONFIRM)(partial(_confirmed, surface))

@@ -95,7 +95,8 @@ def refresh(
     from index.catalogue.refresh import refresh as run  # noqa: PLC0415
 
     with guarded(Output(json=json)) as output:
-        report = run(_home(), hub=Hub(), names=models or (), limit=limit, prices_url=prices_url)
+        home = _managed_home("refresh catalogue", " ".join(models or ()))
+        report = run(home, hub=Hub(), names=models or (), limit=limit, prices_url=prices_url)
         if report.learnt_nothing:
             raise _nothing_learnt(report)
         output.emit(_refreshed_json(report), "\n".join(_refreshed_lines(report, output)))
@@ -112,7 +113,8 @@ def import_file(
     from index.catalogue.imports import import_path  # noqa: PLC0415
 
     with guarded(Output(json=json)) as output:
-        done = import_path(_home(), kind, path, source=source)
+        home = _managed_home("import evidence", f"{kind} {path}")
+        done = import_path(home, kind, path, source=source)
         refused = [{"where": item.where, "reason": item.why.to(output.language)} for item in done.refused]
         told = Bilingual(
             f"Taken: {done.figures} figures, facts of {done.models} models. Refused: {len(refused)}.",
@@ -165,6 +167,16 @@ def _adapter(tuned: TunedModel, catalogue: Catalogue) -> Path:
 
 def _catalogue() -> Catalogue:
     return open_catalogue(_home(), jobs_home=read_settings().policy.shared)
+
+
+def _managed_home(action: str, subject: str) -> Path:
+    """The home, for who may change what is known; it is recorded."""
+    from bot.terminal import open_terminal  # noqa: PLC0415 - looking things up needs no store
+
+    terminal = open_terminal()
+    terminal.access.require("knowledge", terminal.person, subject=f"{action} {subject}".strip())
+    terminal.trail.record(action, subject, "allowed")
+    return terminal.settings.folder
 
 
 def _home() -> Path:

@@ -63,7 +63,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
     fresh: Annotated[bool, typer.Option("--fresh", help="Ask anew what was answered before.")] = False,
     gpus: Gpus = None,
     max_hours: MaxHours = None,
-    user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    user: Annotated[str | None, typer.Option(help="Who asks.")] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what memory it takes, and start nothing.")
     ] = False,
@@ -72,7 +72,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
 ) -> None:
     """Evaluate models on your data."""
     with guarded(Output(json=json)) as output:
-        from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
+        from bot.terminal import open_terminal  # noqa: PLC0415  keeps `--help` quick
 
         given = {
             "models": model, "dataset": dataset, "benchmark": benchmark, "labels": labels,
@@ -82,7 +82,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
             "instruction": instruction, "examples": examples, "max_new_tokens": max_new_tokens, "fresh": fresh,
         }  # fmt: skip
         options = read_spec(spec, given, allowed=set(given))
-        jobs = open_jobs()
+        terminal = open_terminal()
+        jobs = terminal.jobs
         wanted = spec_from(options, jobs)
         if estimate:
             output.emit(*_estimated(jobs, wanted, output.language))
@@ -90,7 +91,7 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
         for line in jobs.describe_dataset(wanted.dataset):
             output.note(line)
         key, terms = f"cli:{uuid.uuid4().hex}", terms_of(gpus, max_hours)
-        job = jobs.submit(wanted, dedupe_key=key, owner=user, terms=terms)
+        job = jobs.submit(wanted, dedupe_key=key, owner=terminal.asker(user), terms=terms)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))
         if wait:

@@ -69,7 +69,7 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
     seed: Annotated[int | None, typer.Option(help="Fixes the split and the order.")] = None,
     gpus: Gpus = None,
     max_hours: MaxHours = None,
-    user: Annotated[str, typer.Option(help="Who asks.")] = "terminal",
+    user: Annotated[str | None, typer.Option(help="Who asks.")] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Show data, settings, memory and time; start nothing.")
     ] = False,
@@ -88,10 +88,11 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
         "limit": limit, "general_texts": general_texts, "export": export, "seed": seed,
     }  # fmt: skip
     with guarded(Output(json=json)) as output:
-        from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
+        from bot.terminal import open_terminal  # noqa: PLC0415  keeps `--help` quick
 
         options = read_spec(spec, given, allowed=set(given))
-        jobs = open_jobs()
+        terminal = open_terminal()
+        jobs = terminal.jobs
         wanted = spec_from(options, jobs)
         for line in jobs.describe_dataset(wanted.dataset):
             output.note(line)
@@ -101,7 +102,7 @@ def finetune(  # noqa: PLR0913, PLR0917  one parameter per option
         if sent := leaves_machine(wanted):
             output.note(sent)
         key, terms = f"cli:{uuid.uuid4().hex}", terms_of(gpus, max_hours)
-        job = jobs.submit(wanted, dedupe_key=key, owner=user, terms=terms)
+        job = jobs.submit(wanted, dedupe_key=key, owner=terminal.asker(user), terms=terms)
         jobs.ensure_worker()
         output.note(started_line(job, output.language))
         if wait:

@@ -37,6 +37,8 @@ class Turn(BaseModel):
     """The exchange that it follows; 0 for none; None for the newest of the thread."""
     scopes: tuple[str, ...] = ()
     """Whose defaults hold for it, the narrowest first."""
+    channel: str | None = None
+    """Slack channel that it was said in, or `*` at the owner's own terminal: which documents it may see."""
 
 
 class Gpus(BaseModel):

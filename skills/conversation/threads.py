@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Select, insert, select
+from sqlalchemy import Engine, Select, delete, insert, select
 
 from index.schema import turns
 from index.store import utc_now
@@ -75,6 +75,17 @@ class Threads:
         }
         with self.engine.begin() as connection:
             return int(connection.execute(insert(turns).values(row)).inserted_primary_key[0])  # type: ignore[index]
+
+    def held_on(self, person: str) -> list[dict[str, Any]]:
+        """Everything that a person said here and was answered, as JSON values, the oldest first."""
+        query = select(turns).where(turns.c.person == person).order_by(turns.c.id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def forget(self, person: str) -> int:
+        """Delete what a person said and was answered; how many turns there were."""
+        with self.engine.begin() as connection:
+            return connection.execute(delete(turns).where(turns.c.person == person)).rowcount
 
     def exists(self, thread: str) -> bool:
         """Whether anything was said in this thread."""

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 
 import bot.conversation
+import bot.terminal
 from bot.app import build_desk
 from bot.console import Output
 from bot.offers import is_accepted
@@ -28,7 +29,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     made.jobs.submit(evaluation(), dedupe_key="first", owner="bo")
     with made.engine.begin() as connection:
         connection.execute(update(jobs_table).values(state="failed"))
-    monkeypatch.setattr(bot.conversation, "build_desk", lambda _settings: made)
+    monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path))
+    monkeypatch.setattr(bot.terminal, "build_desk", lambda _settings: made)
     monkeypatch.setattr(bot.conversation, "follow", lambda *_: None)
     return made
 

@@ -21,6 +21,7 @@ from finetune.jobs import Jobs
 from finetune.policy import Policy
 from finetune.spec import Candidate, DatasetRef, EvaluationSpec
 from finetune.state import ORDINARY, Job, JobEvent, Terms
+from index.caller import Caller, calling
 from index.schema import jobs as jobs_table
 from index.schema import measurements
 from index.store import open_store, sqlite_url
@@ -113,6 +114,15 @@ def test_a_job_runs_to_its_result_which_is_published(bench: Bench) -> None:
     assert (job.state, job.attempts, job.reason) == ("succeeded", 1, None)
     assert bench.jobs.result(job.id)["candidates"][0]["metrics"]["accuracy"]["value"] == 0.75
     assert bench.published(job) == 1
+
+
+def test_worker_logs_a_job_under_the_request_that_started_it(bench: Bench) -> None:
+    with calling(Caller(person="U0ANA", surface="mention", request_id="feedbeef")):
+        job = bench.submit("behave")
+    bench.finish(job)
+
+    log = (bench.home / "logs" / "worker.log").read_text("utf-8")
+    assert f"job succeeded request=feedbeef job_id={job.id}" in log
 
 
 def test_events_arrive_once_and_in_order(bench: Bench) -> None:

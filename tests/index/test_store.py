@@ -83,7 +83,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(
         event.listen(engine, "before_cursor_execute", refuse_the_last_table)
         return engine
 
-    monkeypatch.setattr(store, "_engine", engine_that_fails_late)
+    monkeypatch.setattr(store, "bare_engine", engine_that_fails_late)
     with pytest.raises(RuntimeError, match="power cut"):
         open_store(sqlite_url(tmp_path))
     assert tables_of(create_engine(sqlite_url(tmp_path))) == set()

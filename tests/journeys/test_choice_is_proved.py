@@ -41,7 +41,7 @@ def test_what_was_measured_from_a_message_is_named_in_the_next_answer(
     tmp_path: Path, slack: SlackServer
 ) -> None:
     desk = build_desk(Settings(home=tmp_path, _env_file=None))
-    with running_bot(surface_of(desk, Access()), slack) as bot:
+    with running_bot(surface_of(desk, Access(frozenset({"*"}))), slack) as bot:
         bot.ana.mention(COMPARE)
         (before,) = bot.posts()
         bot.ana.mention(f"evaluate {SMOL} on tickets in full precision and int8, 16 rows")

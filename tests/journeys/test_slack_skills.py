@@ -23,7 +23,7 @@ def real_surface(home: Path, *, runners: frozenset[str] = frozenset()) -> Surfac
     settings = Settings(home=home, _env_file=None)
     desk = build_desk(settings)
     desk.jobs = Jobs(desk.engine, home=home, database_url=settings.store_url, worker_command=None)
-    return surface_of(desk, Access(runners))
+    return surface_of(desk, Access(runners or frozenset({"*"})))
 
 
 def test_question_its_follow_up_in_chinese_and_a_button(tmp_path: Path, slack: SlackServer) -> None:
