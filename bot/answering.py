@@ -26,7 +26,7 @@ from skills.conversation.answer import Answer
 from skills.conversation.language import language_of
 from skills.conversation.request import Turn
 
-STARTING_SKILLS = frozenset({"evaluate", "finetune"})
+STARTING_SKILLS = frozenset({"evaluate", "finetune", "select-base"})
 """The skills that start jobs. Other answers, such as a list of jobs, name jobs that have their card already."""
 
 

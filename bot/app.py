@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from bot.access import Access, Limits, Members, RulesFile, no_groups
 from bot.grants import Grants
-from bot.settings import Settings
+from bot.settings import Settings, read_settings
 from finetune.jobs import Jobs
+from finetune.selections import Selections
 from index import logs
 from index.audit import Trail
 from index.catalogue.home import open_catalogue
@@ -82,3 +83,9 @@ def open_jobs() -> Jobs:
     from bot.terminal import open_terminal  # noqa: PLC0415 - it is built on this file
 
     return open_terminal().jobs
+
+
+def open_selections() -> tuple[Jobs, Selections]:
+    """Open what commands about races of base models need."""
+    jobs = open_jobs()
+    return jobs, Selections(open_store(read_settings().store_url), jobs)

@@ -24,7 +24,9 @@ from bot.subcommands import (
     jobs,
     measure,
     people,
+    predict,
     race,
+    select_base,
 )
 
 app = typer.Typer(
@@ -39,6 +41,7 @@ app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(access.app, name="access")
 app.add_typer(people.app, name="people")
+app.add_typer(select_base.app, name="select-base")
 app.command("audit")(audit.audit)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
@@ -47,6 +50,7 @@ app.command("finetune")(finetune.finetune)
 app.command("footprint")(measure.footprint)
 app.command("compare")(measure.compare)
 app.command("race")(race.race)
+app.command("predict")(predict.predict)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -24,12 +24,19 @@ Rule = Literal["delete", "replace", "jobs", "keep"]
 
 HELD: Final[Mapping[str, Rule]] = {
     "turns.person": "delete",
+    "inbox.person": "delete",
+    "feedback.person": "delete",
+    "launches.owner": "delete",
+    "launches.decided_by": "replace",
+    "defaults.changed_by": "replace",
     "jobs.owner": "jobs",
+    "selections.owner": "replace",
     "grants.subject": "delete",
     "grants.granted_by": "replace",
     "quotas.subject": "delete",
     "quotas.set_by": "replace",
     "audit.person": "keep",
+    "slack_installations.user_id": "keep",
 }
 """Column that names a person -> what becomes of its rows when they are forgotten: they are deleted, the name is replaced
 by one that stands for nobody, `finetune.people` empties them, or the fact is kept."""

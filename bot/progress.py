@@ -25,6 +25,7 @@ from bot import agent, deliveries, wording
 from bot.failures import error_message
 from bot.inbound import Place
 from bot.people import Names, is_slack_user
+from bot.race_news import RaceNews
 from bot.render.cards import card, result_files, result_message, title
 from bot.render.slack import Message, text_message
 from bot.waiting import WaitingCards
@@ -300,8 +301,11 @@ class JobCards:
 class CardPoller:
     """A thread that keeps all cards true, each edited at most once in an interval."""
 
-    def __init__(self, cards: JobCards, client: WebClient, *, interval_s: float) -> None:
+    def __init__(
+        self, cards: JobCards, client: WebClient, *, interval_s: float, races: RaceNews | None = None
+    ) -> None:
         self._cards = cards
+        self._races = races
         self._client = client
         self._interval_s = max(interval_s, 0.05)
         self._most_edits = max(1, int(_EDITS_PER_MINUTE * self._interval_s / 60))
@@ -321,6 +325,8 @@ class CardPoller:
         while not self._stopped.is_set():
             try:
                 self._cards.tick(self._client, most_edits=self._most_edits)
+                if self._races is not None:
+                    self._races.tick(self._client)
             except Exception:
                 logger.exception("job cards not read")
             self._stopped.wait(self._interval_s)

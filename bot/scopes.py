@@ -23,5 +23,6 @@ SCOPES: Final = {
     "im:write": Bilingual("telling one person what cannot be told in a channel", "私信通知"),
     "mpim:history": Bilingual("group messages", "多人私信"),
     "reactions:write": Bilingual("reactions", "表情回应"),
+    "usergroups:read": Bilingual("roles that a user group has", "用户组的角色"),
     "users:read": Bilingual("names, so that a card need not mention anybody", "显示姓名而不打扰本人"),
 }

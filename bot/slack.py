@@ -57,6 +57,7 @@ from bot.listeners import (
 from bot.people import Names
 from bot.progress import CardPoller, JobCards
 from bot.quotas import channel_of
+from bot.race_news import RaceNews
 from bot.receiving import Sweeper, resume
 from bot.settings import Settings
 from bot.surface import Surface
@@ -69,6 +70,7 @@ from skills.conversation.answer import Answer
 from skills.conversation.request import Request, Turn
 from skills.desk import Desk
 from skills.jobs import changes_priority, stops_a_job
+from skills.select_base import only_asks
 from skills.wording_by_model import Said
 
 if TYPE_CHECKING:
@@ -114,7 +116,8 @@ def run(settings: Settings, desk: Desk, *, mode: Literal["socket", "http"], port
     )
     app = build_bolt_app(credentials, surface)
     pipeline.warm_up(desk)
-    poller = CardPoller(surface.cards, app.client, interval_s=settings.card_interval_s)
+    races = RaceNews(desk.engine, desk.selections)
+    poller = CardPoller(surface.cards, app.client, interval_s=settings.card_interval_s, races=races)
     with ExitStack() as running:
         stopped = running.enter_context(_signals())
         running.callback(surface.lines.close)
@@ -201,7 +204,7 @@ def _reply(turn: Turn, said: Said | None = None, *, desk: Desk, access: Access) 
     access.require_ask(turn.person)
     turn = _placed(turn)
     request = pipeline.read(turn, desk)
-    if request.skill in STARTING_SKILLS:
+    if request.skill in STARTING_SKILLS and not (request.skill == "select-base" and only_asks(turn.text)):
         access.require_launch(turn.person)
     if request.skill == "jobs" and request.job_id is not None and stops_a_job(request):
         access.require_stop(turn.person, desk.jobs.status(request.job_id))

@@ -246,6 +246,10 @@ class Jobs:
         """Jobs, the newest first."""
         return self._queue.newest(owner=owner, limit=limit, unfinished_only=unfinished_only)
 
+    def under_keys(self, prefix: str) -> dict[str, Job]:
+        """The jobs that were submitted under keys that begin like this, by key."""
+        return self._queue.under_keys(prefix)
+
     def unreadable(self, limit: int = 20) -> builtins.list[UnreadableJob]:
         """What is wrong with those of the latest rows that `list` has to leave out."""
         return self._queue.unreadable(limit=limit)

@@ -123,6 +123,12 @@ class Queue:
                     found.append(error)
         return found
 
+    def under_keys(self, prefix: str) -> dict[str, Job]:
+        """The jobs whose key begins like this, by key."""
+        query = select(jobs).where(jobs.c.dedupe_key.startswith(prefix, autoescape=True)).order_by(jobs.c.id)
+        with self._engine.connect() as connection:
+            return {row.dedupe_key: _job(row) for row in connection.execute(query)}
+
     def next_unfinished(self, limit: int = 200) -> list[str]:
         """Numbers of jobs that somebody has to see to, the oldest first."""
         query = select(jobs.c.id).where(jobs.c.state.in_(ACTIVE)).order_by(jobs.c.id).limit(limit)

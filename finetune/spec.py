@@ -267,6 +267,11 @@ class TuningSpec(BaseModel):
     held_out_limit: int | None = Field(default=None, ge=2)
     limit: int | None = Field(default=None, ge=10)
     """Use that many rows before the split, chosen by `seed`; None uses all."""
+    learn_rows: int | None = Field(default=None, ge=2)
+    """Learn from the first so many rows of one order, so that a larger run begins as a smaller one does; None learns
+    from all, in an order that suits the batches. The rate then holds until the last fifth of the steps."""
+    continues: str | None = Field(default=None, pattern=r"[0-9]{1,18}")
+    """Number of a job with fewer `learn_rows`: its state before the rate fell is where this run begins."""
     early_stopping: int | None = Field(default=None, ge=0)
     """Stop after so many looks at the validation loss without a gain, and take the best; 0 never does. None: 3 where
     rows are seen more than once, or a search is wanted."""
@@ -316,6 +321,16 @@ class TuningSpec(BaseModel):
     def needs_validation(self) -> bool:
         """Whether anything is chosen by rows that are neither learned from nor held out."""
         return bool(self.patience or self.search or self.augmentation)
+
+    @property
+    def learns_in_order(self) -> bool:
+        """Whether a run of more rows takes the steps of one of fewer rows first, so that it can go on from there."""
+        return self.learn_rows is not None and self.epochs == 1 and not self.augmentation
+
+    @property
+    def without_size(self) -> TuningSpec:
+        """What runs that differ only in how much they learn from have in common."""
+        return self.model_copy(update={"learn_rows": None, "continues": None})
 
 
 Spec = Annotated[EvaluationSpec | TuningSpec, Field(discriminator="kind")]

@@ -30,11 +30,13 @@ from finetune.dispatcher import Dispatcher, Replaced
 from finetune.executors.base import Recipe
 from finetune.executors.choice import Place, choose
 from finetune.executors.local import RECIPES, own_environment
+from finetune.jobs import Jobs
 from finetune.leases import Leases
 from finetune.policy import ORDINARY, Policy
 from finetune.providers import provider_keys
 from finetune.queue import Queue
 from finetune.retention import Cleaner
+from finetune.selections import Selections
 from finetune.supervisor import Supervisor
 from finetune.worker_loop import Hands, Loop
 from finetune.worker_process import identity_of
@@ -115,8 +117,14 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
         patience_s=0.0 if database_url.startswith("sqlite") else policy.lease_s,
         look_for_devices=place.devices,
     )
+    jobs = Jobs(engine, home=home, database_url=database_url, worker_command=None, policy=policy)
     loop = Loop(
-        engine, dispatcher, Cleaner(engine, files, keep_days=policy.keep_days), stopping, until_idle_s
+        engine,
+        dispatcher,
+        Cleaner(engine, files, keep_days=policy.keep_days),
+        Selections(engine, jobs),
+        stopping,
+        until_idle_s,
     )
     while True:
         try:

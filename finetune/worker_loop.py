@@ -15,12 +15,14 @@ from sqlalchemy import Engine
 
 from finetune.dispatcher import Dispatcher, Replaced
 from finetune.retention import Cleaner
+from finetune.selections import Selections
 
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 0.1
 _ROUND_S = 5.0
 """So often everything is looked at, whether the store seems to have changed or not."""
+_SELECTIONS_S = 1.0
 _SHARED_LOOK_S = 0.5
 """A PostgreSQL store cannot be asked for nothing whether it changed."""
 _STORE_AWAY_S = 2.0
@@ -54,12 +56,15 @@ class Loop:
         engine: Engine,
         dispatcher: Dispatcher,
         cleaner: Cleaner,
+        selections: Selections,
         stopping: Event,
         until_idle_s: float | None,
     ) -> None:
         self._engine = engine
         self._dispatcher = dispatcher
         self._cleaner = cleaner
+        self._selections = selections
+        self._selections_at_s = -_SELECTIONS_S
         self._stopping = stopping
         self._until_idle_s = until_idle_s
 
@@ -74,6 +79,7 @@ class Loop:
                         self._dispatcher.sweep()
                         has_swept = True
                     if changes.seen():
+                        self._advance_selections()
                         has_work = self._dispatcher.look()
                     self._cleaner.clean_sometimes()
                     if has_work:
@@ -87,6 +93,12 @@ class Loop:
                 if self._until_idle_s is not None and idle_s >= self._until_idle_s and not self.has_work():
                     return
                 self._stopping.wait(changes.pause_s)
+
+    def _advance_selections(self) -> None:
+        """Begin what comes next in races of base models, now that runs may have ended."""
+        if time.monotonic() - self._selections_at_s >= _SELECTIONS_S:
+            self._selections_at_s = time.monotonic()
+            self._selections.advance_all()
 
     def has_work(self) -> bool:
         """True while there is a job that this worker can do something for."""

@@ -1,6 +1,6 @@
 """The tables of the one store. Every package reads and writes only its own; one file, one migration history.
 
-index: measurements, audit · finetune: jobs, job_events, workers, leases · skills: turns, defaults
+index: measurements, audit · finetune: jobs, job_events, workers, leases, selections · skills: turns, defaults
 bot: deliveries, inbox, feedback, job_cards, launches, slack_*, grants, quotas
 """
 
@@ -141,6 +141,23 @@ job_events = Table(
     Column("data", JSON, nullable=False),
     Column("at_utc", String(32), nullable=False),
     Index("ix_job_events_job", "job_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+selections = Table(
+    "selections",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("dedupe_key", String(255), nullable=False, unique=True),
+    Column("spec", JSON, nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("thread", String(255)),
+    # running, ended or cancelled. Its runs are jobs, found by their keys: `selection:ID:SIZE:PLACE`.
+    Column("state", String(16), nullable=False, index=True),
+    # Written once, at the end: what was predicted must not change afterwards.
+    Column("outcome", JSON),
+    Column("created_at_utc", String(32), nullable=False),
+    Column("ended_at_utc", String(32)),
     sqlite_autoincrement=True,
 )
 

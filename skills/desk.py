@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from finetune.jobs import Jobs
+from finetune.selections import Selections
 from index import measurements
 from index.catalogue import Catalogue
 from index.records import Measurement
@@ -39,6 +40,11 @@ class Desk:
     """The current time, in UTC."""
     chat_model: ChatModel | None = None
     """Fills what the rules left open and words answers; everything works without it."""
+
+    @cached_property
+    def selections(self) -> Selections:
+        """Races of base models over the jobs."""
+        return Selections(self.engine, self.jobs)
 
     @cached_property
     def abilities(self) -> Abilities:

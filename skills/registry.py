@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from skills import answer, clarify, compare, decline, evaluate, explain, finetune, jobs, recommend
+from skills import (
+    answer,
+    clarify,
+    compare,
+    decline,
+    evaluate,
+    explain,
+    finetune,
+    jobs,
+    recommend,
+    select_base,
+)
 from skills.conversation.request import SkillName
 from skills.help import help_for
 from skills.skill import Skill
@@ -14,6 +25,7 @@ _SKILLS: tuple[Skill, ...] = (
     compare.SKILL,
     evaluate.SKILL,
     finetune.SKILL,
+    select_base.SKILL,
     jobs.SKILL,
     clarify.SKILL,
     decline.SKILL,

@@ -59,6 +59,11 @@ def plan_steps(
     return plan[:steps]
 
 
+def plan_steps_in_order(count: int, *, batch_size: int) -> list[list[int]]:
+    """Batches of one pass as the examples come: those of fewer examples are the beginning of those of more."""
+    return [list(range(start, min(start + batch_size, count))) for start in range(0, count, batch_size)]
+
+
 def collate(examples: Sequence[Example], prefix_length: int, device: torch.device) -> Batch:
     """Lay the examples next to each other, without the prefix that they share."""
     rows = [example.prompt[prefix_length:] + example.completion for example in examples]

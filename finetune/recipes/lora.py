@@ -52,6 +52,9 @@ from index.bilingual import Bilingual
 DELTA = 0.05
 """As in an evaluation: a difference in accuracy that is surely smaller is none."""
 _LOSS_EVENTS_AT_MOST = 200
+_LOSS_ROWS_AT_ONCE = 16
+HELD = "held.pt"
+"""State of a run before its rate falls, for a run that learns from more rows."""
 
 
 def tune(job: JobDir) -> None:
@@ -74,6 +77,7 @@ def tune(job: JobDir) -> None:
     plan, trials = _searched(job, plan, model)
     model = _add_adapter(model, plan)
     progress = _trained_by(job, plan, model, meter)
+    held_out_loss = _held_out_loss(plan, model)
     after = _score(job, plan, model, "after", done=plan.work - len(plan.held_out_rows))
     general = compared(known, _read_general(job, plan, model, "after"), plan.spec.seed)
     adapter = save_adapter(job.path / "adapter", model, plan)
@@ -85,6 +89,7 @@ def tune(job: JobDir) -> None:
         **_asked(plan),
         **_trained(progress),
         **_gained(before, after, plan),
+        "held_out_loss": held_out_loss,
         "general": general,
         "search": trials,
         "adapter": str(adapter),
@@ -231,7 +236,24 @@ def _trained_by(job: JobDir, plan: TuningPlan, model: Any, meter: MemoryMeter) -
             job.emit("loss", {"step": step, "train": loss, "eval": watched, **_pace(progress, steps, meter)})
         job.progress(plan.work - len(plan.held_out_rows) - steps + step, plan.work, "training")
 
-    return Trainer(plan, model, _checkpoint(job), fingerprint(plan.spec), report).train()
+    trainer = Trainer(plan, model, _checkpoint(job), fingerprint(plan.spec), report)
+    if plan.spec.learns_in_order:
+        trainer.kind_id, trainer.held = fingerprint(plan.spec.without_size), job.path / HELD
+        if plan.spec.continues is not None:
+            trainer.begins_with = job.path.parent / plan.spec.continues / HELD
+    return trainer.train()
+
+
+def _held_out_loss(plan: TuningPlan, model: Any) -> dict[str, Any]:
+    """How unlikely the right answers of held-out rows are: comparable between models, as it is not by the token."""
+    examples = plan.learner.encode(plan.held_out_rows)
+    total = 0.0
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(examples), _LOSS_ROWS_AT_ONCE):
+            part = plan.learner.loss(model, examples[start : start + _LOSS_ROWS_AT_ONCE])
+            total += part.total.item()
+    return {"value": total / len(examples), "rows": len(examples), "unit": "nats a row"}
 
 
 def _pace(progress: Progress, steps: int, meter: MemoryMeter) -> dict[str, float]:

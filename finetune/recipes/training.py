@@ -26,6 +26,8 @@ from index.bilingual import Bilingual
 from index.errors import JobFailed
 
 WARM_UP_FRAC = 0.06
+_WARM_UP_STEPS, _FALL_FRAC = 4, 0.2
+"""Where a larger run may go on from this one: a warm-up that does not depend on its size, and the end of it."""
 MAX_GRADIENT_NORM = 1.0
 _LOOKS, _LOOKS_WHEN_CHOOSING = 4, 8
 _CHECKPOINTS = 8
@@ -52,6 +54,12 @@ class Trainer:
     run_id: str
     report: Report
     """Told after each step; may raise to end the run."""
+    held: Path | None = None
+    """Where the state before the rate falls is kept for larger runs."""
+    begins_with: Path | None = None
+    """Such a state of a smaller run."""
+    kind_id: str = ""
+    """What this run has in common with those that it may go on from."""
     _watched_at_once: int = _WATCHED_AT_ONCE
     _held: torch.optim.Optimizer | None = None
     """Of a dry run: its state lies in memory while the evaluation is tried."""
@@ -62,11 +70,15 @@ class Trainer:
         self.plan.learner.prepare(self.model, plan.examples)
         optimizer = self._optimizer(plan.learning_rate)
         progress = load_checkpoint(self.checkpoint, self.model, optimizer, of=self.run_id)
+        if progress.step == 0 and self.begins_with is not None:
+            progress = load_checkpoint(self.begins_with, self.model, optimizer, of=self.kind_id)
         progress.rows_at_once = progress.rows_at_once or plan.spec.batch_size
         if progress.step == 0:
             self._largest_step(progress)
         every = min(_STEPS_BETWEEN_CHECKPOINTS_AT_MOST, math.ceil(steps / _CHECKPOINTS))
         while progress.step < steps and not progress.is_over:
+            if self.held is not None and progress.step == steps_at_full_rate(steps):
+                save_checkpoint(self.held, self.model, optimizer, progress, of=self.kind_id)
             loss = self._step(optimizer, progress)
             self._look(progress, loss)
             if progress.step % every == 0 or progress.step == steps or progress.is_over:
@@ -105,9 +117,8 @@ class Trainer:
     def _step(self, optimizer: torch.optim.Optimizer, progress: Progress) -> float:
         """Learn from one batch and return its mean loss."""
         plan, started_s = self.plan, time.perf_counter()
-        optimizer.param_groups[0]["lr"] = plan.learning_rate * learning_rate_frac(
-            progress.step, len(plan.steps)
-        )
+        frac_of = held_rate_frac if plan.spec.learns_in_order else learning_rate_frac
+        optimizer.param_groups[0]["lr"] = plan.learning_rate * frac_of(progress.step, len(plan.steps))
         self.model.train()
         examples = [plan.examples[i] for i in plan.steps[progress.step]]
         loss, tokens = self._gradient(examples, progress)
@@ -211,6 +222,22 @@ def learning_rate_frac(step: int, steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))
+
+
+def steps_at_full_rate(steps: int) -> int:
+    """How many steps of a run do not depend on where it ends."""
+    return steps - max(1, round(_FALL_FRAC * steps))
+
+
+def held_rate_frac(step: int, steps: int) -> float:
+    """Share of the full rate: a short warm-up, then held, then a line down to nothing.
+
+    As good as a cosine, and one run serves all sizes below its own (Hägele et al., NeurIPS 2024, arXiv 2405.18392).
+    """
+    held = steps_at_full_rate(steps)
+    if step >= held:
+        return (steps - step) / (steps - held + 1)
+    return min(1.0, (step + 1) / _WARM_UP_STEPS)
 
 
 def compute_activations_again(model: Any) -> None:

@@ -20,7 +20,7 @@ from finetune.errors import TooFewToSearch
 from finetune.models import ModelLocation, canonical_name, models_folder, resolve
 from finetune.near_duplicates import near_duplicates
 from finetune.personal_data import personal_data
-from finetune.recipes.batches import Example, plan_steps
+from finetune.recipes.batches import Example, plan_steps, plan_steps_in_order
 from finetune.recipes.job_dir import Context, JobDir
 from finetune.recipes.learners import Learner, learner_for
 from finetune.recipes.loading import architecture_for, load_tokenizer
@@ -133,6 +133,8 @@ def plan_tuning(job: JobDir, device: torch.device, *, rewords: bool = True) -> T
     short = [row for row, length in zip(rows, lengths, strict=True) if length <= limit]
     too_long = [row.id for row, length in zip(rows, lengths, strict=True) if length > limit]
     train, validation, held_out, similar = _divided(short, spec)
+    if spec.learn_rows is not None:
+        train = data.sample(train, spec.learn_rows, spec.seed)
     if not train or len(held_out) < 2:
         raise _nothing_left(len(rows), len(train), len(held_out), too_long, limit)
     if spec.search and not validation:
@@ -259,9 +261,12 @@ def _sample(learner: Learner, example: Example) -> dict[str, str]:
 
 
 def _steps(examples: Sequence[Example], spec: TuningSpec) -> tuple[tuple[int, ...], ...]:
-    steps = plan_steps(
-        examples, batch_size=spec.batch_size, epochs=spec.epochs, max_steps=spec.max_steps, seed=spec.seed
-    )
+    if spec.learns_in_order:
+        steps = plan_steps_in_order(len(examples), batch_size=spec.batch_size)[: spec.max_steps]
+    else:
+        steps = plan_steps(
+            examples, batch_size=spec.batch_size, epochs=spec.epochs, max_steps=spec.max_steps, seed=spec.seed
+        )
     return tuple(tuple(step) for step in steps)
 
 

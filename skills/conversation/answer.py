@@ -148,4 +148,4 @@ class Answer(_Frozen):
     @property
     def started_jobs(self) -> tuple[str, ...]:
         """Jobs that this answer started: each gets a card."""
-        return self.jobs if self.skill in {"evaluate", "finetune"} else ()
+        return self.jobs if self.skill in {"evaluate", "finetune", "select-base"} else ()

@@ -14,7 +14,17 @@ from index.records import Quantization, Task
 
 Priority = Literal["quality", "cost", "speed", "balanced"]
 SkillName = Literal[
-    "recommend", "answer", "explain", "compare", "evaluate", "finetune", "jobs", "help", "clarify", "decline"
+    "recommend",
+    "answer",
+    "explain",
+    "compare",
+    "evaluate",
+    "finetune",
+    "select-base",
+    "jobs",
+    "help",
+    "clarify",
+    "decline",
 ]
 
 

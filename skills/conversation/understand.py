@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from skills.conversation.models_named import Mention, ModelNames
+from skills.conversation.parse.base_choice import is_about_bases
 from skills.conversation.parse.composed import read_message
 from skills.conversation.parse.conflicts import is_closed, quote
 from skills.conversation.parse.evaluation import read_evaluation, read_limit
@@ -29,7 +30,7 @@ __all__ = ["ModelNames", "understand"]
 
 _HARDWARE = ("max_memory_gib", "gpus")
 _ASKED_WITH_A_MODEL = (*_HARDWARE, "quantization", "min_context_tokens")
-_JOBS: tuple[SkillName, ...] = ("evaluate", "finetune")
+_JOBS: tuple[SkillName, ...] = ("evaluate", "finetune", "select-base")
 _SIZES = frozenset({"min_params_b", "max_params_b"})
 _SIZE_STEP_B = 0.1
 _SHORT = 5
@@ -48,7 +49,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     recent = _recent(previous)
     statement = state(read_message(turn.text), names, shown, recent)
     signals = Signals(statement, previous, shown, recent)
-    skill = choose_skill(signals)
+    skill: SkillName = "select-base" if is_about_bases(turn.text) else choose_skill(signals)
     merged = merge(signals, skill, _fields_for(skill, signals))
     requirements, conflicts = _reconciled(skill, signals, merged)
     resumes = skill in _JOBS and previous is not None and previous.skill == skill and merged.is_follow_up
@@ -170,7 +171,7 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name != "priority" or not is_asked} | named
     if skill == "evaluate":
         return {name: value for name, value in fields.items() if name != "finetune"} | named
-    if skill == "finetune":
+    if skill in ("finetune", "select-base"):
         return {**fields, **named, "finetune": True}
     if skill == "answer":
         is_about_model = statement.mentions or signals.points_back or _continues_question(signals)

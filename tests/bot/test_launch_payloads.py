@@ -126,7 +126,7 @@ def messages(language: Language) -> Iterator[dict[str, Any]]:
     """Every message that launching can post."""
     for job in jobs():
         for happened in ([], events(), events()[1:]):
-            yield card(job, happened, owner=NASTY, now=NOW, language=language).arguments()
+            yield card(job, happened, owner=NASTY, outlook=None, language=language).arguments()
         is_evaluation = isinstance(job.spec, EvaluationSpec)
         found = evaluation_result() if is_evaluation else TUNED
         result = {"job_id": "42", "state": job.state, "reason": None, **found}
