@@ -20,8 +20,12 @@ from index.errors import BadInput
 from index.store import open_store, sqlite_url
 
 ROOT = Path(__file__).parents[2]
-OTHERWISE = {"base_model": "model", "dataset": "dataset", "kind": None}
-"""Fields that the command line calls something else, or does not need."""
+OTHERWISE = {
+    "base_model": "model",
+    "dataset": "dataset",
+    **dict.fromkeys(("kind", "rewriter", "learn_rows", "continues")),
+}
+"""Fields that the command line calls something else, or that the settings (the chat model) and races of bases fill in."""
 GIVEN: dict[str, Any] = {
     "method": "qlora", "lora_rank": 8, "lora_alpha": 24, "use_rslora": True, "use_dora": True, "learning_rate": 0.002,
     "epochs": 2.5, "max_steps": 7, "batch_size": 3, "max_tokens": 100, "held_out_frac": 0.35, "held_out_limit": 9,

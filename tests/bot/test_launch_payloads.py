@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -33,7 +32,6 @@ from tests.slack_limits import message_problems, view_problems
 from tests.slack_rebuilt import refused_by_others
 
 NASTY = "<!channel> <@U0BEN> & <b> | `x` *y* " + "长" * 40
-NOW = datetime(2026, 12, 1, tzinfo=UTC)
 PLACE = Place(team="T1", channel="C1", thread_ts="1.0")
 LONG = "word " * 3_000
 GPU = Device(name="NVIDIA L4", free_gib=22.0, is_gpu=True)
