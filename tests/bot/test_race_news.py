@@ -50,7 +50,7 @@ def test_a_thread_is_told_each_round_once_and_the_end_with_a_button(
     desk = build_desk(Settings(home=tmp_path, _env_file=None))
     monkeypatch.setattr(desk.jobs, "ensure_worker", lambda: None)
     news = RaceNews(desk.engine, desk.selections)
-    with running_bot(surface_of(desk, Access()), slack) as bot:
+    with running_bot(surface_of(desk, Access(frozenset({"*"}))), slack) as bot:
         bot.ana.mention(ASK)
         begun = len(bot.posts())
         news.tick(bot.app.client)
