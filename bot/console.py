@@ -71,7 +71,8 @@ def guarded(output: Output, text: str | None = None) -> Iterator[Output]:
         _report(output, error.message)
         raise typer.Exit(EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED) from None
     except OperationalError as error:
-        _report(output, StoreAway(error).message)
+        told = disk_trouble(error) or StoreAway(error)
+        _report(output, told.message)
         raise typer.Exit(EXIT_FAILED) from None
     except typer.Exit:
         raise

@@ -99,6 +99,8 @@ def from_job(job: Job) -> Draft:
         if value != usual[name].default or name in ("seed", "method", "epochs"):
             values[name] = value
     values |= _of_evaluation(spec) if isinstance(spec, EvaluationSpec) else _of_tuning(spec)
+    if isinstance(spec, EvaluationSpec):  # else what was answered then would only be read back
+        values["manner"] = tuple(dict.fromkeys([*values["manner"], "fresh"]))
     return Draft(kind=spec.kind, values=_stated(values), repeats=job.id)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from finetune.columns import Row
 from finetune.recipes.answer_key import answer_key
@@ -68,8 +70,9 @@ def test_a_row_is_known_by_what_it_asks_and_not_by_what_is_right() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+    for name in ("config.json", "tokenizer.json"):
         (tmp_path / name).write_text(name, encoding="utf-8")
+    save_file({"weights": np.zeros(3, dtype=np.float32)}, tmp_path / "model.safetensors")
     return tmp_path
 
 
@@ -81,7 +84,7 @@ def spec(**more: Any) -> EvaluationSpec:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda folder, _: (folder / "model.safetensors").write_text("other weights"),
+        lambda folder, _: save_file({"weights": np.ones(3, dtype=np.float32)}, folder / "model.safetensors"),
         lambda folder, _: (folder / "chat_template.jinja").write_text("{{ messages }}"),
         lambda folder, _: (folder / "tokenizer.json").write_text("{}"),
         lambda _, given: given.update(quantization="int8"),

@@ -223,6 +223,6 @@ def test_a_fine_tune_with_paraphrases_says_whether_they_helped(server: Server, t
     assert effect["is_used"] == (effect["loss_with"] < effect["loss_without"])
     assert result["hyperparameters"]["augmentation"] == (["paraphrase"] if effect["is_used"] else [])
     sent = set(asked(server))
-    plan = plan_tuning(job, torch.device("cpu"), is_again=True)
+    plan = plan_tuning(job, torch.device("cpu"))
     assert sent == {row.text for row in plan.train_rows}
     assert not sent & {row.text for row in (*plan.held_out_rows, *plan.validation_rows)}

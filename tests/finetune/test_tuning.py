@@ -127,7 +127,7 @@ def test_the_five_lines_of_the_card_load_the_model_that_was_trained(
     lines = lines.replace("path/of/this/folder", result["adapter"]).replace("path/of/model", str(encoder))
     loaded: dict[str, Any] = {}
     exec(lines, loaded)  # noqa: S102 - what a reader of the card would paste
-    plan = plan_tuning(JobDir(tuned_encoder), torch.device("cpu"), is_again=True)
+    plan = plan_tuning(JobDir(tuned_encoder), torch.device("cpu"))
     trained = load_file(tuned_encoder / "check" / "trained.safetensors")["logits"]
     assert torch.allclose(probes(plan.learner, loaded["model"], plan), trained, atol=1e-5)
 

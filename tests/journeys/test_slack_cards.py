@@ -11,7 +11,6 @@ from bot import progress
 from bot.slack import CardPoller
 from index.bilingual import Bilingual
 from index.schema import deliveries
-from skills.conversation.answer import Action
 from skills.conversation.request import Turn
 from tests.slack_bot import (
     MODEL,
@@ -81,7 +80,7 @@ def test_card_of_a_waiting_job_follows_its_place_in_the_line(tmp_path: Path, sla
     surface.cards._waiting.clock = lambda: now_s[0]  # the seam: a minute passes
     ahead = [surface.jobs.submit(evaluation(), dedupe_key=key, owner="U0BO") for key in ("a", "b")]
     with running_bot(surface, slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         at_first = shown(card)
         edits = len(slack.calls("chat.update"))
@@ -375,21 +374,3 @@ def test_jobs_command_lists_jobs_with_a_stop_button(tmp_path: Path, slack: Slack
     rows = [block for block in told["blocks"] if "#" in str(block)]
     assert ["#2" in str(rows[0]), "#1" in str(rows[1])] == [True, True]
     assert ["accessory" in row for row in rows] == [True, False]
-
-
-def test_job_is_reproduced_by_one_press_in_the_name_of_who_pressed(
-    tmp_path: Path, slack: SlackServer
-) -> None:
-    surface = open_surface(tmp_path)
-    surface.jobs.submit(evaluation(), dedupe_key="first", owner="U0BO")
-    offer = Action(id="reproduce", label="Reproduce job 1", value={"job_id": "1"})
-    surface.reply.say = lambda turn: answer_to(turn, skill="jobs", jobs=("1",), actions=(offer,))  # type: ignore[attr-defined]
-    with running_bot(surface, slack) as bot:
-        bot.ana.mention("reproduce job 1")
-        (answer,) = bot.posts()
-        bot.ana.press(answer, "shortlist_reproduce")
-        bot.ana.press(answer, "shortlist_reproduce")
-        bot.settle()
-
-    again, first = surface.jobs.list()
-    assert (again.owner, again.spec) == ("U0ANA", first.spec.model_copy(update={"fresh": True}))

@@ -95,7 +95,7 @@ def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Talk]:
     views = noted_views(monkeypatch)
     home = tmp_path / "home"
     desk = build_desk(Settings(home=home), datasets=home / "data")
-    surface = surface_of(desk, Access())
+    surface = surface_of(desk, Access(frozenset({"*"})))
     with emulator.emulated_slack(tmp_path) as url:
         credentials = Credentials(
             bot_token=emulator.BOT_TOKEN, signing_secret=emulator.SIGNING_SECRET, api_url=url

@@ -348,7 +348,7 @@ def test_words_of_a_chat_model_stream_as_they_are_checked(
     desk = real.desk
     assert desk is not None
     monkeypatch.setattr(desk, "chat_model", SpokenSource())
-    surface = replace(again(real), reply=partial(_reply, desk=desk, access=Access()))
+    surface = replace(again(real), reply=partial(_reply, desk=desk, access=Access(frozenset({"*"}))))
     with running_bot(surface, slack) as bot:
         answer = ask(bot, "Why can't I compare perplexity across models?")
 

@@ -178,9 +178,9 @@ def test_the_answer_is_in_the_language_of_the_person(api: Server, desk: Desk, pl
 def test_what_the_rules_left_open_is_filled_from_the_words_of_the_person(
     api: Server, desk: Desk, plain: Desk
 ) -> None:
-    text = "which llm should we pick for our zorbing desk, to boil threads down?"
+    text = "which llm should we pick for our zorbing desk, to zonk the threads?"
     assert ask(plain, text).requirements.task is None
-    api.fills = {"stated": [{"field": "task", "value": "summarization", "said_as": "boil threads down"}]}
+    api.fills = {"stated": [{"field": "task", "value": "summarization", "said_as": "zonk the threads"}]}
     answer = ask(desk, text)
     assert (answer.skill, answer.requirements.task) == ("recommend", "summarization")
 
@@ -190,13 +190,13 @@ def test_what_the_rules_left_open_is_filled_from_the_words_of_the_person(
     [
         {"field": "task", "value": "code", "said_as": "write code"},
         {"field": "task", "value": "code", "said_as": "which llm"},
-        {"field": "task", "value": "world domination", "said_as": "boil threads down"},
+        {"field": "task", "value": "world domination", "said_as": "zonk the threads"},
     ],
 )
 def test_what_the_person_did_not_say_is_not_filled(
     api: Server, desk: Desk, plain: Desk, stated: dict
 ) -> None:
-    text = "which llm should we pick for our zorbing desk, to boil threads down?"
+    text = "which llm should we pick for our zorbing desk, to zonk the threads?"
     api.fills = {"stated": [stated]}
     assert ask(desk, text).requirements == ask(plain, text).requirements
 
@@ -204,14 +204,14 @@ def test_what_the_person_did_not_say_is_not_filled(
 def test_numbers_and_names_that_the_person_did_not_say_are_dropped(api: Server, desk: Desk) -> None:
     api.fills = {
         "stated": [
-            {"field": "task", "value": "summarization", "said_as": "boil threads down"},
-            {"field": "min_context_tokens", "value": "32000", "said_as": "boil threads down"},
+            {"field": "task", "value": "summarization", "said_as": "zonk the threads"},
+            {"field": "min_context_tokens", "value": "32000", "said_as": "zonk the threads"},
             {"field": "candidates", "value": "Qwen/Qwen3-8B", "said_as": "zorbing desk"},
             {"field": "licences", "value": "MIT", "said_as": "our zorbing desk"},
         ]
     }
     stated = ask(
-        desk, "which llm should we pick for our zorbing desk, to boil threads down?"
+        desk, "which llm should we pick for our zorbing desk, to zonk the threads?"
     ).requirements.stated()
     assert stated == {"task": "summarization"}
 
