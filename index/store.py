@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 
 from index.bilingual import Bilingual
+from index.disk import disk_trouble
 from index.errors import BadSetting, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def _told() -> Iterator[None]:
             Bilingual(f"psycopg is not installed here: `{install}`", f"此处未安装 psycopg：`{install}`")
         ) from None
     except OperationalError as error:
-        raise StoreAway(error) from error
+        raise disk_trouble(error) or StoreAway(error) from error
     except DatabaseError as error:
         raise NoStore(Bilingual(f"{error.orig}", f"{error.orig}")) from error
 
