@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from finetune.policy import DEVICES_PATTERN, Policy
+from finetune.policy import DEVICES_PATTERN, Egress, PersonalData, Policy
 from index.bilingual import Bilingual, Language
 from index.errors import BadSetting
 from index.store import sqlite_url
@@ -91,6 +91,20 @@ class Settings(BaseSettings):
     )
     slack_file_mib: float = Field(
         default=100.0, gt=0, le=200, description="Largest file that is taken from Slack as a data set."
+    )
+    egress: Egress = Field(
+        default="allowed",
+        description="`none`: nothing leaves; no chat model, embedding provider, hosted candidate or hub.",
+    )
+    models_allowed: str = Field(
+        default="", description="Patterns of models that jobs may use, as `Qwen/*,openai:*`; empty: all."
+    )
+    models_denied: str = Field(
+        default="", description="Patterns of models that no job may use, though they are allowed."
+    )
+    personal_data: PersonalData = Field(
+        default="keep",
+        description="Data sets with mail addresses, phone, ID and card numbers: kept, redacted or refused.",
     )
     devices: str = Field(
         default="auto",
@@ -219,6 +233,10 @@ class Settings(BaseSettings):
             ray_address=self.ray_address or None,
             ray_python=self.ray_python,
             ray_gpu_gib=self.ray_gpu_gib,
+            egress=self.egress,
+            models_allowed=tuple(sorted(_ids(self.models_allowed))),
+            models_denied=tuple(sorted(_ids(self.models_denied))),
+            personal_data=self.personal_data,
             log_format=self.log_format,
         )
 
@@ -245,7 +263,7 @@ def _ids(text: str) -> frozenset[str]:
 def read_settings() -> Settings:
     """Read the environment, or say which variable has which wrong value."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
@@ -258,6 +276,24 @@ def read_settings() -> Settings:
                 zh=f"环境变量 {variable} 的值不可用：{said}。README.md 列出了每项设置的取值。",
             )
         ) from None
+    return _nothing_leaves(settings)
+
+
+def _nothing_leaves(settings: Settings) -> Settings:
+    """The settings; BadSetting when they forbid that anything leaves and name somebody to send it to."""
+    outside = {
+        "SHORTLIST_CHAT_MODEL": settings.chat_model,
+        "SHORTLIST_EMBEDDING_MODEL": settings.embedding_model,
+    }
+    for name, value in outside.items():
+        if settings.egress == "none" and value is not None:
+            raise BadSetting(
+                Bilingual(
+                    en=f"SHORTLIST_EGRESS is none, so nothing may leave, and {name} is {value!r}. Unset one of the two.",
+                    zh=f"SHORTLIST_EGRESS 设为 none（任何内容都不得离开本机），而 {name} 的值是 {value!r}。请取消其中一项。",
+                )
+            )
+    return settings
 
 
 class _Terminal(BaseSettings):

@@ -20,9 +20,11 @@ from typing import Any
 from finetune.atomic import write_text
 from finetune.columns import Columns, Found, Row, recognise, rows_of, task_of
 from finetune.conversations import ANSWER, PROMPT, Turn, as_prompts, shape_of
-from finetune.dataset_errors import NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
+from finetune.dataset_errors import HoldsPersonalData, NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
 from finetune.dataset_report import DatasetReport, Lengths, Rows
 from finetune.harness import read_benchmark
+from finetune.personal_data import Scan
+from finetune.policy import PersonalData
 from finetune.spec import DatasetRef, DatasetTask
 from finetune.table_files import Table
 from finetune.table_folder import read_table
@@ -43,7 +45,7 @@ _SCRIPTS = {
 _SCRIPT_FRAC = 0.2
 
 
-def register(
+def register(  # noqa: PLR0913  what a form and a command line may say of a file
     path_or_name: str | Path,
     *,
     home: Path,
@@ -51,6 +53,7 @@ def register(
     label_column: str | None = None,
     task: DatasetTask | None = None,
     labels: Sequence[str] = (),
+    personal_data: PersonalData = "keep",
 ) -> DatasetRef:
     """Check a file or a folder of examples, keep its rows under `home`, and return how jobs refer to it.
 
@@ -62,6 +65,7 @@ def register(
     table = read_table(SAMPLES.get(str(path_or_name), Path(path_or_name).expanduser()))
     if str(path_or_name) in SAMPLES:
         table = replace(table, name=str(path_or_name))
+    table, scan = _scanned(table, personal_data)
     named = text_column is not None or label_column is not None
     shape = None if named or task == "language-modelling" else shape_of(table.name, table.records)
     if shape is not None:
@@ -75,7 +79,25 @@ def register(
         task=task,
         has_turns=shape is not None,
     )
-    return _keep(table, columns, home, task, labels)
+    return _keep(table, columns, home, task, labels, (scan, personal_data == "redact"))
+
+
+def _scanned(table: Table, policy: PersonalData) -> tuple[Table, Scan]:
+    """The table by the rules of the house, and what was found in it; HoldsPersonalData where that is refused."""
+    scan = Scan()
+    records = [scan.record(record) for record in table.records]
+    if scan.records and policy == "refuse":
+        raise HoldsPersonalData(table.name, scan.told())
+    return (replace(table, records=records) if policy == "redact" else table), scan
+
+
+def require_clean(dataset: DatasetRef, home: Path) -> None:
+    """HoldsPersonalData for rows that were kept before the house forbade it."""
+    scan = Scan()
+    for row in load(dataset.sha256, home=home):
+        scan.record(asdict(row))
+    if scan.records:
+        raise HoldsPersonalData(dataset.name, scan.told())
 
 
 def register_benchmark(name: str, *, home: Path, folder: Path | None = None) -> DatasetRef:
@@ -90,7 +112,12 @@ def register_benchmark(name: str, *, home: Path, folder: Path | None = None) -> 
 
 
 def _keep(
-    table: Table, columns: Columns, home: Path, task: DatasetTask | None, labels: Sequence[str]
+    table: Table,
+    columns: Columns,
+    home: Path,
+    task: DatasetTask | None,
+    labels: Sequence[str],
+    scanned: tuple[Scan, bool] | None = None,
 ) -> DatasetRef:
     found = rows_of(table.name, table.records, columns, labels)
     task = task or task_of(found.rows, columns)
@@ -103,6 +130,9 @@ def _keep(
     report = _report(
         table, columns, task, once, duplicates=len(found.rows) - len(rows), labels=sorted(classes)
     )
+    if scanned is not None and scanned[0].records:
+        told = scanned[0].told()
+        report = report.model_copy(update={"personal_data": (told.en, told.zh), "is_redacted": scanned[1]})
     write_text(_folder(home) / f"{sha256}.meta.json", report.model_dump_json(indent=2))
     write_text(_folder(home) / f"{sha256}.jsonl", content)
     return DatasetRef(

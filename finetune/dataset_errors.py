@@ -4,11 +4,12 @@ BadDataset
 ├── NoSuchFile, CannotBeRead, UnknownFileKind, TooLarge,   the file as bytes
 │   BrokenFile, NotUtf8, MixedEncodings, NullBytes
 ├── BrokenJson, NotAList, NotAnObject, BrokenTable,        the file as a table
-│   SameColumnTwice, TooManyRows
+│   SameColumnTwice, TooManyRows, TooManyColumns
 ├── NoDataInFolder, OtherColumns                           the files of a folder as one table
 ├── NoRows, TooFewRows, NoColumn, MixedShapes,             the table as examples
 │   EmptyCells, AnswerIsNoChoice, TooLongCells,
 │   NoConversation, OtherLabels
+├── HoldsPersonalData                                      what the house refuses to keep
 ├── OneLabelOnly, TooManyLabels                            the examples as classes
 ├── HarnessMissing, UnknownBenchmark, NotConvertible       a benchmark of lm-evaluation-harness
 └── NotRegistered                                          the rows are gone from SHORTLIST_HOME
@@ -211,6 +212,32 @@ class TooManyRows(BadDataset):
             Bilingual(
                 en=f"{name} has more than {limit:,} rows. Give a sample of it: a few thousand rows are enough.",
                 zh=f"{name} 超过 {limit:,} 行。请抽取一部分：几千行就足够了。",
+            )
+        )
+
+
+class TooManyColumns(BadDataset):
+    """More columns than any table of examples has."""
+
+    def __init__(self, name: str, *, limit: int) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{name} has more than {limit:,} columns. Keep those of the text and of the answer.",
+                zh=f"{name} 超过 {limit:,} 列。请只保留文本列和答案列。",
+            )
+        )
+
+
+class HoldsPersonalData(BadDataset):
+    """Personal data was found, and the house refuses such data sets."""
+
+    def __init__(self, name: str, found: Bilingual) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"{name} holds personal data ({found.en}), and SHORTLIST_PERSONAL_DATA is not keep. "
+                "Take it out, or give the file again where it is redact.",
+                zh=f"{name} 含有个人信息：{found.zh}；而 SHORTLIST_PERSONAL_DATA 不是 keep。"
+                "请先删除这些信息，或在该设置为 redact 时重新提交文件。",
             )
         )
 

@@ -75,6 +75,9 @@ class DatasetReport(_Part):
     """Numbers of rows that have one text and different labels; the first few such texts."""
     left_out: dict[Reason, Rows] = {}
     characters: Lengths | None = None
+    personal_data: tuple[str, str] | None = None
+    """What was found, in how many rows, in both languages."""
+    is_redacted: bool = False
     encodings: tuple[str, ...] = ()
     """Other than UTF-8."""
     files: int = 1
@@ -129,6 +132,10 @@ class DatasetReport(_Part):
                 f"{count} rows have an id that an earlier one has (row {numbers}), so rows are known by their numbers",
                 f"{count} 行的 id 与前面的行重复（第 {numbers} 行），因此改用行号",
             )
+        if self.personal_data:
+            en, zh = self.personal_data
+            done, done_zh = ("replaced", "已替换") if self.is_redacted else ("kept as it is", "原样保留")
+            yield Bilingual(f"personal data {done}: {en}", f"个人信息{done_zh}：{zh}")
         yield from self._label_notes()
         if self.encodings:
             names = _joined(self.encodings)

@@ -91,6 +91,34 @@ class NotForHosted(BadInput):
         )
 
 
+class NothingLeaves(BadInput):
+    """Something would go to a machine outside, and the house forbids it."""
+
+    def __init__(self, what: Bilingual) -> None:
+        super().__init__(
+            Bilingual(
+                en=f"SHORTLIST_EGRESS is none, so nothing leaves this machine: {what.en}. "
+                "Use models whose weights are here, or ask whoever runs me.",
+                zh=f"SHORTLIST_EGRESS 设为 none，任何内容都不得离开本机：{what.zh}。"
+                "请使用本机已有权重的模型，或联系管理员。",
+            )
+        )
+
+
+class ModelNotAllowed(BadInput):
+    """A model that the lists of the house leave out."""
+
+    def __init__(self, name: str, *, setting: str, pattern: str | None = None) -> None:
+        why = f"{setting} has {pattern!r}" if pattern else f"{setting} does not name it"
+        why_zh = f"{setting} 中有 {pattern!r}" if pattern else f"{setting} 中没有它"
+        super().__init__(
+            Bilingual(
+                en=f"The model {name!r} may not be used here ({why}). Choose another, or ask whoever runs me.",
+                zh=f"这里不允许使用模型 {name!r}（{why_zh}）。请换一个模型，或联系管理员。",
+            )
+        )
+
+
 class NotForOthers(BadInput):
     """A server was named for a model that cannot be asked there."""
 

@@ -19,7 +19,7 @@ from finetune import data, estimate, models
 from finetune.admission import Admission, admission, files_of
 from finetune.dataset_errors import NoSuchFile
 from finetune.effort import Effort, effort
-from finetune.errors import NotForHosted, NothingToLearn, TunedAlready, UnreadableJob
+from finetune.errors import NotForHosted, NothingLeaves, NothingToLearn, TunedAlready, UnreadableJob
 from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
 from finetune.gate import Gate, OpenGate
@@ -31,6 +31,7 @@ from finetune.preview_process import preview_of
 from finetune.queue import Queue
 from finetune.refusals import ended_already, no_priority, nothing_to_retry, waits_no_more
 from finetune.repeats import changed
+from finetune.restrictions import leaving, require_inside, require_model
 from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.spending import Spending
 from finetune.state import (
@@ -70,6 +71,7 @@ class Wanted:
     terms: Terms = ORDINARY
 
 
+LookUp = Callable[[str], models.ModelLocation]
 Check = Callable[[Wanted], None]
 
 
@@ -130,6 +132,8 @@ class Jobs:
         columns. `labels`: all there are, where rows may lack some.
         """
         if known := data.find_registered(path_or_name, home=self._files, task=task):
+            if self._policy.personal_data != "keep":
+                data.require_clean(known, self._files)
             return known
         is_free = self._datasets is None or path_or_name in data.SAMPLES
         path = path_or_name if is_free or self._datasets is None else _inside(self._datasets, path_or_name)
@@ -140,6 +144,7 @@ class Jobs:
             labels=labels,
             text_column=text_column,
             label_column=label_column,
+            personal_data=self._policy.personal_data,
         )
 
     def dataset_names(self) -> builtins.list[str]:
@@ -156,16 +161,33 @@ class Jobs:
 
     def register_benchmark(self, name: str, *, folder: Path | None = None) -> DatasetRef:
         """Keep the rows of a standard benchmark of lm-evaluation-harness; `folder` holds a task of one's own."""
+        if folder is None and not self._asks_hub:
+            raise NothingLeaves(Bilingual(f"the benchmark {name!r} is not fetched", f"不会下载基准 {name!r}"))
         return data.register_benchmark(name, home=self._files, folder=folder)
 
     def describe_dataset(self, dataset: DatasetRef) -> builtins.list[Bilingual]:
         """What was recognised in a registered data set, in a line or two."""
         return data.describe(dataset, home=self._files).lines()
 
+    def leaving(self, spec: EvaluationSpec | TuningSpec) -> Bilingual | None:
+        """What of the data goes to whom when this job runs, to be said before it does; None when nothing does."""
+        return leaving(spec)
+
     def resolve_model(self, name: str) -> models.ModelLocation:
         """Find the model that a name means; UnknownModel when nothing fits. A tuned one is found as its base."""
         tuned = find_tuned(read_tuned(self._files), name)
-        return models.resolve(tuned.based_on if tuned else name)
+        return self._look_up(tuned.based_on if tuned else name)
+
+    def _look_up(self, name: str) -> models.ModelLocation:
+        """Where a model is, if this house lets it be used."""
+        require_inside(self._policy, [name])
+        found = models.resolve(name, ask_hub=self._asks_hub)
+        require_model(self._policy, found.id)
+        return found
+
+    @property
+    def _asks_hub(self) -> bool:
+        return self._policy.egress != "none"
 
     def estimate(self, spec: EvaluationSpec) -> builtins.list[Admission]:
         """What each candidate would need where jobs run, or why it would be refused; nothing is loaded."""
@@ -180,7 +202,7 @@ class Jobs:
 
         BadInput for one that cannot end well. Takes some seconds: a child process loads the tokenizer.
         """
-        return preview_of(_tunable(spec, self._files), home=self._files)
+        return preview_of(_tunable(spec, self._files, self._look_up), home=self._files)
 
     def effort(self, spec: EvaluationSpec | TuningSpec) -> Effort:
         """Time, memory and dollars that the job would take at most; nothing is loaded."""
@@ -228,9 +250,14 @@ class Jobs:
             _ = spec.deciding_metric  # an unknown one is refused now, not by the worker
             if self._datasets is not None:
                 _refuse_servers(spec)
+            require_inside(self._policy, (asked.model for asked in spec.asked_models))
+            if spec.judge is not None:
+                require_model(self._policy, spec.judge.model)
         elif spec.dataset.task in ("chat", "language-modelling"):
             raise NothingToLearn(spec.dataset.name, spec.dataset.task)
-        return _with_known_models(spec, self._files)
+        elif spec.rewriter is not None:
+            require_inside(self._policy, [spec.rewriter.model])
+        return _with_known_models(spec, self._files, self._look_up)
 
     def find(self, dedupe_key: str) -> str | None:
         """The id of the job that was queued under this key; None when there is none."""
@@ -454,29 +481,31 @@ def _refuse_servers(spec: EvaluationSpec) -> None:
             )
 
 
-def _tunable(spec: TuningSpec, home: Path) -> TuningSpec:
+def _tunable(spec: TuningSpec, home: Path, look_up: LookUp) -> TuningSpec:
     """The spec with its base looked up, and refused where it can never end well."""
     if spec.dataset.task in ("chat", "language-modelling"):
         raise NothingToLearn(spec.dataset.name, spec.dataset.task)
     if tuned := find_tuned(read_tuned(home), spec.base_model):
         raise TunedAlready(tuned.id, tuned.based_on)
-    location = models.resolve(spec.base_model)
+    location = look_up(spec.base_model)
     if location.kind == "hosted":
         raise NotForHosted(spec.base_model, _NOT_TUNED)
     require_tunable(spec, location, files_of(location, models.models_folder(home)))
     return spec.model_copy(update={"base_model": location.id})
 
 
-def _with_known_models(spec: EvaluationSpec | TuningSpec, home: Path) -> EvaluationSpec | TuningSpec:
+def _with_known_models(
+    spec: EvaluationSpec | TuningSpec, home: Path, look_up: LookUp
+) -> EvaluationSpec | TuningSpec:
     """Every model looked up, and under the one name that measurements are kept by: `smollm2` is an alias.
 
     A tuned model is the adapter on top of its base.
     """
     if isinstance(spec, TuningSpec):
-        return _tunable(spec, home)
+        return _tunable(spec, home, look_up)
     own = read_tuned(home)
     loaded = (_loaded(candidate, own, home) for candidate in spec.candidates)
-    found = (c.model_copy(update={"model": models.resolve(c.model).id}) for c in loaded)
+    found = (c.model_copy(update={"model": look_up(c.model).id}) for c in loaded)
     return spec.model_copy(update={"candidates": tuple(found)})
 
 

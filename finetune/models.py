@@ -19,6 +19,7 @@ from huggingface_hub import HfApi, try_to_load_from_cache
 from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import validate_repo_id
 
+from finetune.errors import NothingLeaves
 from finetune.providers import PROVIDERS, hosted_name
 from index.bilingual import Bilingual
 from index.errors import UnknownModel
@@ -46,8 +47,11 @@ class ModelLocation:
     """The hub's commit; None where the files themselves must tell."""
 
 
-def resolve(name: str) -> ModelLocation:
-    """Find the model called `name`, or raise UnknownModel saying where I looked and what to do."""
+def resolve(name: str, *, ask_hub: bool = True) -> ModelLocation:
+    """Find the model called `name`, or raise UnknownModel saying where I looked and what to do.
+
+    Without `ask_hub` a model that is not on this machine is not looked for elsewhere: NothingLeaves.
+    """
     if canonical_name(name) == SMOLLM2:
         return _embedded()
     if hosted_name(name) is not None:
@@ -57,7 +61,13 @@ def resolve(name: str) -> ModelLocation:
         return _in_folder(name, folder)
     _refuse_unknown_provider(name)
     _require_hub_id(name)
-    return _in_cache(name) or _on_hub(name)
+    if (cached := _in_cache(name)) is not None:
+        return cached
+    if not ask_hub:
+        raise NothingLeaves(
+            Bilingual(f"{name!r} is not here, and the hub is not asked", f"本机没有 {name!r}，也不会查询 hub")
+        )
+    return _on_hub(name)
 
 
 def canonical_name(name: str) -> str:

@@ -6,8 +6,11 @@ Names and addresses have no shape and are not found: this is a flag for a person
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TypedDict
+from typing import Any, TypedDict
+
+from index.bilingual import Bilingual
 
 _MOST_ROWS_NAMED = 5
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -25,8 +28,8 @@ def personal_data(texts: Iterable[str]) -> dict[str, Found]:
     """For each kind that occurs: how many texts hold it, and the numbers of the first, counted from 1."""
     rows: dict[str, list[int]] = {}
     for number, text in enumerate(texts, start=1):
-        for kind, holds in _KINDS.items():
-            if holds(text):
+        for kind, (pattern, check) in _PATTERNS.items():
+            if any(check(match.group()) for match in pattern.finditer(text)):
                 rows.setdefault(kind, []).append(number)
     return {
         kind: {"rows": len(numbers), "first_rows": numbers[:_MOST_ROWS_NAMED]}
@@ -34,9 +37,59 @@ def personal_data(texts: Iterable[str]) -> dict[str, Found]:
     }
 
 
-def _any(pattern: str, check: Callable[[str], bool] = bool) -> Callable[[str], bool]:
-    compiled = re.compile(pattern)
-    return lambda text: any(check(match.group()) for match in compiled.finditer(text))
+class Scan:
+    """All values of a data set, one after the other: how many records hold what, and each value under a number.
+
+    One value has one number in the whole set, so rows that were about one customer still are.
+    """
+
+    def __init__(self) -> None:
+        self.records: Counter[str] = Counter()
+        self._numbers: dict[str, dict[str, int]] = {}
+
+    def record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record with `[phone number 2]` in place of what was found; names of columns stay."""
+        found: set[str] = set()
+        redacted = {name: self._value(value, found) for name, value in record.items()}
+        self.records.update(found)
+        return redacted
+
+    def told(self) -> Bilingual:
+        """`mail address in 3 rows, …`."""
+        kinds = sorted(self.records.items())
+        return Bilingual(
+            ", ".join(f"{kind} in {rows} {'row' if rows == 1 else 'rows'}" for kind, rows in kinds),
+            "、".join(f"{_ZH[kind]}（{rows} 行）" for kind, rows in kinds),
+        )
+
+    def _value(self, value: Any, found: set[str]) -> Any:
+        if isinstance(value, str):
+            return self._text(value, found)
+        if isinstance(value, dict):
+            return {name: self._value(inner, found) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._value(inner, found) for inner in value]
+        if isinstance(value, int) and not isinstance(value, bool):
+            text = self._text(str(value), found)
+            return value if text == str(value) else text
+        return value
+
+    def _text(self, text: str, found: set[str]) -> str:
+        for kind in _ORDER:
+            pattern, check = _PATTERNS[kind]
+            text = pattern.sub(lambda match, k=kind, c=check: self._name(k, match.group(), c, found), text)  # type: ignore[misc]
+        return text
+
+    def _name(self, kind: str, value: str, check: Callable[[str], bool], found: set[str]) -> str:
+        if not check(value):
+            return value
+        found.add(kind)
+        numbers = self._numbers.setdefault(kind, {})
+        return f"[{kind} {numbers.setdefault(value, len(numbers) + 1)}]"
+
+
+def _any(pattern: str, check: Callable[[str], bool] = bool) -> tuple[re.Pattern[str], Callable[[str], bool]]:
+    return re.compile(pattern), check
 
 
 def _is_card(digits: str) -> bool:
@@ -52,7 +105,7 @@ def _is_chinese_id(text: str) -> bool:
     return text[17].upper() == _ID_CHECKS[total % 11]
 
 
-_KINDS: dict[str, Callable[[str], bool]] = {
+_PATTERNS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
     "mail address": _any(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}"),
     "phone number": _any(
         r"(?<![\w.])(?:\+\d{1,3}[ -]?(?:\(\d{1,4}\)[ -]?)?\d(?:[ -]?\d){6,11}|1[3-9]\d{9}|\(\d{3}\) ?\d{3}-\d{4}"
@@ -65,4 +118,17 @@ _KINDS: dict[str, Callable[[str], bool]] = {
     "IP address": _any(
         r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w.])"
     ),
+}
+_ORDER = (
+    "mail address", "IBAN", "Chinese ID number", "card number", "US social security number", "phone number", "IP address",
+)  # fmt: skip
+"""The longest shapes first: a part of a card number looks like a phone number."""
+_ZH = {
+    "mail address": "电子邮箱",
+    "phone number": "电话号码",
+    "card number": "银行卡号",
+    "Chinese ID number": "身份证号",
+    "US social security number": "美国社会保障号",
+    "IBAN": "IBAN",
+    "IP address": "IP 地址",
 }

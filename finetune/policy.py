@@ -7,12 +7,17 @@ gets them as JSON on its command line. No secret belongs in here.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from index.logs import LogFormat
 
 DEVICES_PATTERN = r"^(auto|cpu(:\d+(\.\d+)?)?|gpu\d{1,3}:\d+(\.\d+)?(,gpu\d{1,3}:\d+(\.\d+)?)*)$"
+
+
+Egress = Literal["allowed", "none"]
+PersonalData = Literal["keep", "redact", "refuse"]
 
 
 class Policy(BaseModel):
@@ -40,6 +45,13 @@ class Policy(BaseModel):
     """The interpreter on its nodes; None is the path of this one."""
     ray_gpu_gib: float = Field(default=80.0, gt=0)
     """Memory of one of its GPUs, which Ray does not tell."""
+    egress: Egress = "allowed"
+    """`none`: no row, text or name of a model goes to another machine."""
+    models_allowed: tuple[str, ...] = ()
+    """Patterns such as `Qwen/*`; empty allows all."""
+    models_denied: tuple[str, ...] = ()
+    personal_data: PersonalData = "keep"
+    """What happens to data sets in which personal data is found."""
     log_format: LogFormat = "text"
     """Of the worker's log."""
 

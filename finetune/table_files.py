@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +30,7 @@ from finetune.dataset_errors import (
     NotAnObject,
     SameColumnTwice,
     TooLarge,
+    TooManyColumns,
     TooManyRows,
     UnknownFileKind,
 )
@@ -37,6 +39,8 @@ from finetune.encodings import UTF8, decoded
 MAX_BYTES = 200 * 1024**2
 """Of a file, and of what it unpacks to."""
 MAX_ROWS = 1_000_000
+MAX_COLUMNS = 2_000
+"""Different names in all rows: what looks for the columns that matter looks at each of them."""
 
 Record = dict[str, Any]
 
@@ -69,7 +73,7 @@ def read_file(path: Path) -> Table:
         found = _TEXT[kind](text, path.name)
     else:
         encoding, found = UTF8, _BINARY[kind](content, path.name)
-    records = list(islice(found, MAX_ROWS + 1))
+    records = list(islice(_of_few_columns(found, path.name), MAX_ROWS + 1))
     if not records:
         raise NoRows(path.name)
     if len(records) > MAX_ROWS:
@@ -103,6 +107,19 @@ def plain(value: Any) -> str:
     text = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     # Half of a surrogate pair is no text: it can be neither stored nor shown.
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _of_few_columns(records: Iterable[Record], name: str) -> Iterator[Record]:
+    names: set[str] = set()
+    for record in records:
+        names.update(record)
+        _require_few(len(names), name)
+        yield record
+
+
+def _require_few(columns: int, name: str) -> None:
+    if columns > MAX_COLUMNS:
+        raise TooManyColumns(name, limit=MAX_COLUMNS)
 
 
 def _unpacked(content: bytes, name: str) -> bytes:
@@ -194,12 +211,13 @@ def _named_cells(rows: Iterable[Sequence[Any]], name: str) -> Iterator[Record]:
         if columns:
             yield dict(zip(columns, cells, strict=True))
         else:
+            _require_few(len(cells), name)
             columns = ["" if cell is None else str(cell).strip() for cell in cells]
             _refuse_doubles(columns, name)
 
 
 def _refuse_doubles(columns: Sequence[str], name: str) -> None:
-    twice = next((column for column in columns if column and columns.count(column) > 1), None)
+    twice = next((column for column, times in Counter(columns).items() if column and times > 1), None)
     if twice is not None:
         raise SameColumnTwice(name, column=twice)
 
@@ -216,7 +234,7 @@ def _read_parquet(content: bytes, name: str) -> Iterator[Record]:
         largest = max((group.total_byte_size for group in groups), default=0)
         unpacked_bytes = 0
         # One long value that is named by every row is small in the file: few rows at a time keep it so.
-        for batch in file.iter_batches(max(1, min(1024, 4 * MAX_BYTES // (largest + 1))), columns=columns):
+        for batch in file.iter_batches(max(4, min(1024, MAX_BYTES // (largest + 1))), columns=columns):
             unpacked_bytes += batch.nbytes
             _require_room(unpacked_bytes, name)
             yield from batch.to_pylist()
@@ -245,6 +263,7 @@ def _even(rows: Iterable[Sequence[Any]], name: str) -> Iterator[list[Any]]:
         cells = list(row)
         while cells and cells[-1] is None:
             cells.pop()
+        _require_few(len(cells), name)
         width = width or len(cells)
         if len(cells) > width:
             raise BrokenTable(name, line=number)

@@ -35,6 +35,7 @@ from finetune.leases import Leases
 from finetune.policy import ORDINARY, Policy
 from finetune.providers import provider_keys
 from finetune.queue import Queue
+from finetune.restrictions import OFFLINE
 from finetune.retention import Cleaner
 from finetune.selections import Selections
 from finetune.supervisor import Supervisor
@@ -75,12 +76,11 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
     home.mkdir(parents=True, exist_ok=True)
     stopping = _stop_on_signals()
     environment = own_environment()
+    known = provider_keys(environment) | dict(keys or {})
+    if policy.egress == "none":  # a job may have been queued before it was forbidden
+        environment, known = environment | OFFLINE, {}
     place = choose(
-        policy,
-        environment,
-        recipes,
-        keys=provider_keys(environment) | dict(keys or {}),
-        others_take_over=not database_url.startswith("sqlite"),
+        policy, environment, recipes, keys=known, others_take_over=not database_url.startswith("sqlite")
     )
     files = policy.shared or home
     engine = open_store(database_url)

@@ -97,7 +97,8 @@ def dedupe_key(request: Request) -> str:
 def started(request: Request, job: Job, desk: Desk) -> Answer:
     """What is said once a job is queued, and how its data was understood."""
     stop = Bilingual("Stop", "停止").to(request.language)
-    recognised = [line.to(request.language) for line in desk.jobs.describe_dataset(job.spec.dataset)]
+    lines = [*desk.jobs.describe_dataset(job.spec.dataset), *filter(None, [desk.jobs.leaving(job.spec)])]
+    recognised = [line.to(request.language) for line in lines]
     return Answer.to(
         request,
         "\n\n".join([started_line(job, request.language), *recognised]),

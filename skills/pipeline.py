@@ -10,6 +10,7 @@ import logging
 
 from skills.conversation.answer import Answer
 from skills.conversation.defaults import DefaultsStore, as_stated, with_defaults
+from skills.conversation.quotes import own_words, without_quoted_lines
 from skills.conversation.request import Request, Turn
 from skills.conversation.understand import understand
 from skills.desk import Desk
@@ -17,6 +18,8 @@ from skills.filling import try_filled
 from skills.registry import BY_NAME
 from skills.second_look import second_look
 from skills.wording_by_model import Said, worded
+
+_ACTING = frozenset({"evaluate", "finetune", "select-base", "jobs"})
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,23 @@ def warm_up(desk: Desk) -> None:
 
 
 def read(turn: Turn, desk: Desk) -> Request:
-    """Understand a turn in the light of its thread."""
+    """Understand a turn in the light of its thread. Only the person's own words start or change anything."""
+    request = _read(turn, desk)
+    if request.skill not in _ACTING or own_words(turn.text) == turn.text.strip():
+        return request
+    own = _read_only(own_words(turn.text), turn, desk)
+    if own.skill not in _ACTING:
+        return own
+    return _read_only(without_quoted_lines(turn.text), turn, desk)
+
+
+def _read_only(words: str, turn: Turn, desk: Desk) -> Request:
+    """Understand part of a turn; it is remembered as a whole. Nothing but a quotation asks for nothing."""
+    request = _read(turn.model_copy(update={"text": words or "help"}), desk)
+    return request.model_copy(update={"turn": turn})
+
+
+def _read(turn: Turn, desk: Desk) -> Request:
     last = desk.threads.last(turn.thread, up_to=turn.after)
     ranking = desk.threads.last_ranking(turn.thread, up_to=turn.after)
     shown = [item.model for item in ranking.answer.recommendations] if ranking else []

@@ -111,11 +111,12 @@ def _look(surface: Surface, body: Body, client: WebClient) -> Verdict:
         spec=spec, dedupe_key=f"view:{body['view']['id']}", owner=person, thread=origin.place.thread
     )
     surface.launches.keep(Launch(wanted=wanted, place=origin.place, language=origin.language))
+    recognised, sent = surface.jobs.describe_dataset(spec.dataset), surface.jobs.leaving(spec)
     view = confirm_view(
         wanted.dedupe_key,
         spec,
         effort,
-        recognised=surface.jobs.describe_dataset(spec.dataset),
+        recognised=[*recognised, *([sent] if sent else [])],
         limits=surface.access.limits,
         approvers=approvers,
         language=origin.language,

@@ -33,7 +33,11 @@ MAX_CONTEXT = 10
 
 ACTION_PREFIX = "shortlist_"
 _SOURCE_LINE = re.compile(r"^\s*(?:[-*]\s+)?\[\d+\]\s.*$")
-_CONTROL = re.compile(r"<(?=[!@#])")
+_CONTROL = re.compile(r"<(?=[!@#]|[a-zA-Z][\w+.-]*:[^<>|]*\|)")
+_LABELLED = re.compile(
+    r"!?\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^()\s<>]*(?:\([^()\s]*\)[^()\s<>]*)*)>?[^)\n]*\)"
+)
+_DEFINITION = re.compile(r"^([ \t>]*)\[([^\]\n]+)\]:(?=[ \t]*\S)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,17 @@ def escaped(text: str) -> str:
 
 
 def defused(text: str) -> str:
-    """Markdown in which `<!channel>`, `<@U123>` and `<#C123>` are words, not commands to Slack."""
-    return _CONTROL.sub("&lt;", text)
+    """Markdown in which `<!channel>`, `<@U123>` and `<#C123>` are words, and every link shows where it leads.
+
+    Our own sentences hold no links: sources are shown as such. So a label that hides an address came with data.
+    """
+    shown = _LABELLED.sub(_link_shown, text)
+    return _CONTROL.sub("&lt;", _DEFINITION.sub(r"\1\\[\2]:", shown))
+
+
+def _link_shown(link: re.Match[str]) -> str:
+    label, address = link[1], link[2]
+    return f"{label} ({address})".strip() if re.search("[:/.]", address) else link[0]
 
 
 def shortened(text: str, limit: int) -> str:

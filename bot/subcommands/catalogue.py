@@ -12,6 +12,7 @@ import typer
 from bot.app import configure_logging
 from bot.console import Output, guarded
 from bot.settings import read_settings
+from finetune.errors import NothingLeaves
 from index.bilingual import Bilingual, Language
 from index.catalogue import Catalogue
 from index.catalogue.home import open_catalogue
@@ -95,6 +96,10 @@ def refresh(
     from index.catalogue.refresh import refresh as run  # noqa: PLC0415
 
     with guarded(Output(json=json)) as output:
+        if read_settings().egress == "none":
+            raise NothingLeaves(
+                Bilingual("the hub and the price list are not asked", "不会查询 hub 和价格表")
+            )
         home = _managed_home("refresh catalogue", " ".join(models or ()))
         report = run(home, hub=Hub(), names=models or (), limit=limit, prices_url=prices_url)
         if report.learnt_nothing:

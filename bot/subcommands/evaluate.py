@@ -90,6 +90,8 @@ def evaluate(  # noqa: PLR0913, PLR0917  one parameter per option
             return
         for line in jobs.describe_dataset(wanted.dataset):
             output.note(line)
+        if (sent := jobs.leaving(wanted)) is not None:
+            output.note(sent)
         key, terms = f"cli:{uuid.uuid4().hex}", terms_of(gpus, max_hours)
         job = jobs.submit(wanted, dedupe_key=key, owner=terminal.asker(user), terms=terms)
         jobs.ensure_worker()

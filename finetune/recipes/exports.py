@@ -29,7 +29,8 @@ from finetune.recipes.report import (
 )
 
 _TEXT_CHARS = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""Excel in Chinese and Japanese takes the full-width signs for the others."""
 _MEASURED = (
     "tokens_per_s", "latency_p50_s", "latency_p95_s", "first_token_p50_s", "peak_memory_gib", "weights_gib",
     "load_time_s", "usd", "input_usd_per_mtok", "output_usd_per_mtok", "joules_per_row", "rows_too_long",

@@ -147,9 +147,12 @@ def test_the_picture_takes_long_and_chinese_names(n: int) -> None:
 
 
 def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe() -> None:
-    rows = [row(n, text=text) for n, text in enumerate(['=HYPERLINK("x")', "+1", "-1", "@a", "\tx", "fine"])]
+    rows = [
+        row(n, text=text)
+        for n, text in enumerate(['=HYPERLINK("x")', "+1", "-1", "@a", "\tx", "＝1+1", "fine"])
+    ]
     texts = [line["text"] for line in table_of(answers_csv(finished(rows=rows)))]
-    assert texts == ['\'=HYPERLINK("x")', "'+1", "'-1", "'@a", "'\tx", "fine"]
+    assert texts == ['\'=HYPERLINK("x")', "'+1", "'-1", "'@a", "'\tx", "'＝1+1", "fine"]
 
 
 def test_answers_are_a_row_per_item_with_what_each_candidate_said() -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pyarrow as pa
 import pytest
@@ -119,6 +120,42 @@ def test_what_unpacks_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: p
 def test_more_rows_than_anybody_needs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_files, "MAX_ROWS", 11)
     assert "more than 11 rows" in refusal(csv_file(tmp_path), tmp_path).message.en
+
+
+def test_more_columns_than_a_table_has_are_refused_before_they_are_looked_at(tmp_path: Path) -> None:
+    names = [f"c{n}" for n in range(100_000)]
+    wide = written(tmp_path / "a.csv", ",".join(names) + "\n" + ",".join("1" for _ in names))
+    sheet = workbook(tmp_path / "a.xlsx", [["text", *[None] * 3_000, "label"]])
+    many = "\n".join(json.dumps({f"{row}.{n}": 1 for n in range(100)}) for row in range(1_000))
+    for path in (wide, sheet, written(tmp_path / "a.jsonl", many)):
+        assert "more than 2,000 columns" in refusal(path, tmp_path).message.en
+
+
+def test_what_a_spreadsheet_file_says_of_its_own_size_or_entities_is_not_believed(tmp_path: Path) -> None:
+    bomb = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol"}">' for n in range(10))
+    sheet = (
+        f'<!DOCTYPE x [{bomb}]><worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        '<sheetData><row r="1"><c r="A1" t="inlineStr"><is><t>&e9;</t></is></c></row></sheetData></worksheet>'
+    )
+    pairs = [list(pair) for pair in zip(TEXTS, LABELS, strict=True)]
+    plain = workbook(tmp_path / "a.xlsx", [["text", "label"], *pairs])
+    entities, lying = tmp_path / "b.xlsx", tmp_path / "c.xlsx"
+    with ZipFile(plain) as parts, ZipFile(entities, "w") as whole:
+        for part in parts.infolist():
+            is_sheet = part.filename.endswith("sheet1.xml")
+            whole.writestr(part.filename, sheet if is_sheet else parts.read(part))
+        size = parts.getinfo("xl/worksheets/sheet1.xml").file_size
+    written(lying, plain.read_bytes().replace(size.to_bytes(4, "little"), (9).to_bytes(4, "little")))
+    for path in (entities, lying):
+        assert "cannot be read as Excel" in refusal(path, tmp_path).message.en
+
+
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_what_is_nested_without_end_or_is_no_number_is_refused_by_its_line(
+    tmp_path: Path, ending: str
+) -> None:
+    for content in ("[" * 100_000 + "]" * 100_000, '{"a":' * 100_000, '[{"a":' + "9" * 10_000 + "}]"):
+        assert "line 1" in refusal(written(tmp_path / f"a{ending}", content), tmp_path).message.en
 
 
 def test_parquet_is_read_with_lists_numbers_and_gaps(tmp_path: Path) -> None:
