@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +174,7 @@ def test_names_reasons_and_answers_of_a_job_are_words(desk: Desk) -> None:
             id=2, job_id=job.id, at_utc="2026-01-01T00:00:00Z", kind="candidate",
             data={**candidate_row(), "model": text, "stopped": "failed", "reason": text, "reason_zh": text},
         )  # fmt: skip
-        now = datetime(2026, 1, 1, tzinfo=UTC)
-        shown = card(job, [note, row], owner=textnow, language="zh")
+        shown = card(job, [note, row], owner=text, language="zh")
         assert problems(shown) == []
         failed = Worker(type("S", (), {"engine": desk.engine, "jobs": jobs})(), job)
         failed.move("starting", "failed", reason=Bilingual(text, text))
@@ -184,7 +182,7 @@ def test_names_reasons_and_answers_of_a_job_are_words(desk: Desk) -> None:
         for language in ("en", "zh"):
             told = result_message(job, {}, language=language)
             assert problems(told, allowed="<@U0ANA>") == []
-            assert problems(card(job, [note, row], owner=textnow, language=language)) == []
+            assert problems(card(job, [note, row], owner=text, language=language)) == []
     assert progress_of([note]).note == note.data
 
 
