@@ -32,6 +32,7 @@ from bot.inbox import Received
 from bot.progress import NO_ENTRY
 from bot.surface import Surface
 from bot.wording import say
+from index.caller import Caller, calling, current_request_id, new_request_id
 from skills.conversation.language import language_of
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ def answer_next(surface: Surface, client: WebClient, thread: str) -> None:
         again = partial(answer_next, surface, client, thread)
         surface.lines.add_later(thread, again, _BUSY_RETRY_S)
     elif taken is not None:
-        _answer(surface, client, taken)
+        with calling(_caller(taken.event)):
+            _answer(surface, client, taken)
 
 
 def resume(surface: Surface, client_of: Callable[[str], WebClient | None], *, is_alone: bool) -> None:
@@ -150,7 +152,15 @@ def _kept(place: Place, event: Event, bot_user: str) -> dict[str, Any]:
         "ts": event["ts"],
         "text": event.get("text", ""),
         "bot_user": bot_user,
+        "request_id": current_request_id() or new_request_id(),
     }
+
+
+def _caller(kept: Event) -> Caller:
+    """Whoever said it, under the request in which it came, whichever thread answers it and when."""
+    surface = "mention" if mentions(kept, kept["bot_user"]) else "message"
+    request_id = kept.get("request_id") or new_request_id()
+    return Caller(person=kept["user"], surface=surface, channel=kept["channel"], request_id=request_id)
 
 
 def _answer(surface: Surface, client: WebClient, received: Received) -> None:
@@ -242,7 +252,8 @@ def _correct(surface: Surface, client: WebClient, key: str, kept: Event) -> None
     turn = turn_of_message(place, kept, kept["bot_user"])
     turn = turn.model_copy(update={"after": after, "key": f"{key}:{len(kept['text'])}:edit"})
     try:
-        outcome = correct_answer(surface, client, turn, place, received.answers)
+        with calling(_caller(kept)):
+            outcome = correct_answer(surface, client, turn, place, received.answers)
     except SlackApiError as error:
         logger.info("answer not corrected", extra={"error": error.response["error"]})
         return

@@ -142,7 +142,11 @@ def submits_form_of_earlier(house: House, person: str) -> bool:
     view = list(house.bot.slack.workspace.views.values())[-1]
     grants.give(person, PEOPLE[person], by="os:test")
     before = house.n_jobs()
-    house.person(person).submit(view)
+    verdict = house.person(person).submit(view)
+    house.bot.settle()
+    estimate = house.bot.slack.workspace.views[verdict["view"]["id"]]
+    if "submit" in estimate:
+        house.person(person).submit(estimate)
     house.bot.settle()
     return house.n_jobs() > before
 

@@ -267,7 +267,8 @@ def test_home_shows_what_is_ones_own_and_changes_what_the_team_assumes(
     real: Surface, slack: SlackServer
 ) -> None:
     opened: Payload = {"type": "app_home_opened", "user": "U0ANA", "channel": "D0ANA", "tab": "home"}
-    with running_bot(again(real), slack) as bot:
+    surface = replace(again(real), access=Access(admins=frozenset({"U0ANA"})))
+    with running_bot(surface, slack) as bot:
         ask(bot, "which model for code on our home tab?")
         bot.ana.deliver(opened)
         bot.settle()
@@ -314,7 +315,7 @@ def test_only_administrators_change_the_defaults_of_the_team_once_there_are_some
 
 def test_known_gpu_needs_no_memory_and_an_unknown_one_does(tmp_path: Path, slack: SlackServer) -> None:
     opened: Payload = {"type": "app_home_opened", "user": "U0ANA", "channel": "D", "tab": "home"}
-    surface = open_surface(tmp_path)
+    surface = replace(open_surface(tmp_path), access=Access(admins=frozenset({"U0ANA"})))
     with running_bot(surface, slack) as bot:
         bot.ana.deliver(opened)
         bot.settle()

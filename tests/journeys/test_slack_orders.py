@@ -12,7 +12,7 @@ from bot.grants import Grants
 from bot.roles import Role
 from finetune.state import FORGOTTEN
 from index.audit import Trail
-from tests.slack_bot import MODEL, RunningBot, open_form, open_surface, running_bot
+from tests.slack_bot import MODEL, RunningBot, launch, open_form, open_surface, running_bot
 from tests.slack_person import Person
 from tests.slack_server import SlackServer
 
@@ -28,8 +28,7 @@ def test_person_is_told_what_is_held_and_it_is_deleted_when_they_say_so_again(
     with running_bot(open_surface(tmp_path), slack) as bot:
         bot.ana.mention("我们的保密问题")
         bot.settle()
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
-        bot.settle()
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         before = bot.surface.threads.held_on("U0ANA")
         first = said_to(bot, "U0ANA", "forget me")
         kept = bot.surface.threads.held_on("U0ANA")
@@ -96,7 +95,7 @@ def test_administrator_changes_roles_and_quotas_in_either_language(
 
 def test_button_of_a_job_is_not_pressed_for_another(tmp_path: Path, slack: SlackServer) -> None:
     with running_bot(open_surface(tmp_path, runners=frozenset({"U0ANA", "U0BEN"})), slack) as bot:
-        bot.ana.submit(open_form(bot, "/evaluate", f"{MODEL} on tickets"))
+        launch(bot, open_form(bot, "/evaluate", f"{MODEL} on tickets"))
         (card,) = bot.posts()
         Person(slack, bot.port, id="U0BEN").press(card, "shortlist_cancel")
         told = bot.told()[-1]["text"]
