@@ -8,9 +8,8 @@ from sqlalchemy import Engine
 
 from bot.access import Access, Limits, Members, RulesFile, no_groups
 from bot.grants import Grants
-from bot.settings import Settings, read_settings
+from bot.settings import Settings
 from finetune.jobs import Jobs
-from finetune.selections import Selections
 from index import logs
 from index.audit import Trail
 from index.catalogue.home import open_catalogue
@@ -76,16 +75,3 @@ def open_access(
         approvers=settings.approver_ids,
         limits=Limits(gpu_hours=settings.approve_gpu_hours, usd=settings.approve_usd),
     )
-
-
-def open_jobs() -> Jobs:
-    """Open only what commands about jobs need, for whoever is at the terminal."""
-    from bot.terminal import open_terminal  # noqa: PLC0415 - it is built on this file
-
-    return open_terminal().jobs
-
-
-def open_selections() -> tuple[Jobs, Selections]:
-    """Open what commands about races of base models need."""
-    jobs = open_jobs()
-    return jobs, Selections(open_store(read_settings().store_url), jobs)

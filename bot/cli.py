@@ -100,7 +100,7 @@ def worker(
     name: Annotated[str, typer.Option(help="Tells several workers of one home apart.")] = "",
 ) -> None:
     """Run queued jobs in the foreground. Other commands start a worker by themselves when there is none."""
-    from bot.app import open_jobs  # noqa: PLC0415
+    from bot.terminal import open_jobs  # noqa: PLC0415
 
     with guarded(Output(json=False)) as output:
         output.note(open_jobs().run_worker(name))

@@ -20,6 +20,7 @@ from bot.app import build_desk, configure_logging, open_access
 from bot.guard import Guard
 from bot.settings import Settings, read_settings
 from finetune.jobs import Jobs
+from finetune.selections import Selections
 from index.audit import Trail
 from index.bilingual import Bilingual
 from index.caller import Caller, begin
@@ -91,6 +92,17 @@ def open_terminal() -> Terminal:
     begin(Caller(person=person, surface="terminal"))
     access = open_access(settings, engine, owner=person if is_own else None)
     return Terminal(settings=settings, engine=engine, access=access, person=person, is_own=is_own)
+
+
+def open_jobs() -> Jobs:
+    """Open only what commands about jobs need, for whoever is at the terminal."""
+    return open_terminal().jobs
+
+
+def open_selections() -> tuple[Jobs, Selections]:
+    """Open what commands about races of base models need."""
+    terminal = open_terminal()
+    return terminal.jobs, Selections(terminal.engine, terminal.jobs)
 
 
 def login_name() -> str:

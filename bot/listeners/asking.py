@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from slack_sdk.errors import SlackApiError
 
@@ -15,6 +14,7 @@ from bot.defaults_words import NotRead, read_words, shown
 from bot.failures import error_sentence
 from bot.inbound import turn_at
 from bot.listeners.forms import tell
+from bot.listeners.typed import Typed
 from bot.receiving import asks_too_much, count_in
 from bot.render.slack import escaped
 from bot.surface import Surface
@@ -22,9 +22,6 @@ from bot.wording import say
 from skills.conversation.defaults import Defaults
 from skills.conversation.language import language_of
 from skills.conversation.request import Requirements, Turn
-
-if TYPE_CHECKING:
-    from bot.listeners.commands import Typed
 
 _DEFAULTS = re.compile(r"^(?:defaults?|默认(?:设置)?)\b\s*(?P<words>.*)$", re.IGNORECASE | re.DOTALL)
 _CLEAR = re.compile(r"^(?:clear|reset|none|清除|清空)$", re.IGNORECASE)

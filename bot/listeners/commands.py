@@ -11,37 +11,14 @@ from slack_sdk import WebClient
 
 from bot.drafts import Draft, evaluation_from_request, tuning_from_request
 from bot.failures import error_sentence
-from bot.inbound import Place, plain_text
 from bot.listeners.asking import ask
 from bot.listeners.forms import open_form, tell
+from bot.listeners.typed import Typed
 from bot.render.jobs import jobs_message
 from bot.surface import Surface
-from index.bilingual import Language
 from index.errors import ShortlistError
-from skills.conversation.language import language_of
 from skills.conversation.request import Request, Turn
 from skills.conversation.threads import Exchange
-
-
-class Typed:
-    """One command: who typed what, where, and how to answer. Slack sends no thread with a command."""
-
-    def __init__(
-        self, command: Mapping[str, Any], context: BoltContext, client: WebClient, respond: Respond
-    ) -> None:
-        self.command = command
-        self.client = client
-        self.respond = respond
-        self.person: str = command["user_id"]
-        self.words = plain_text(command.get("text") or "", context.bot_user_id or "")
-        self.place = Place(team=context.team_id or "", channel=command["channel_id"], thread_ts=None)
-
-    def language(self, surface: Surface) -> Language:
-        """The language of the words, or of what was said last."""
-        if self.words:
-            return language_of(self.words)
-        last = surface.threads.last(self.place.thread) or surface.threads.last_by(self.person)
-        return last.request.language if last else "en"
 
 
 def register(app: App, surface: Surface) -> None:

@@ -275,6 +275,6 @@ def _result_text(job: Job, result: dict[str, Any], output: Output) -> str:
 
 
 def _jobs() -> Jobs:
-    from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
+    from bot.terminal import open_jobs  # noqa: PLC0415  keeps `--help` quick
 
     return open_jobs()

@@ -137,6 +137,6 @@ def _folder(result: str) -> Path:
     """The folder of a job by its number, or the path as it is."""
     if not result.isdigit() or Path(result).exists():
         return Path(result)
-    from bot.app import open_jobs  # noqa: PLC0415  keeps `--help` quick
+    from bot.terminal import open_jobs  # noqa: PLC0415  keeps `--help` quick
 
     return open_jobs().folder(result)

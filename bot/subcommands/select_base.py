@@ -119,7 +119,7 @@ def tune(selection_id: str, json: Json = False) -> None:
 
 
 def _open() -> tuple[Jobs, Selections]:
-    from bot.app import open_selections  # noqa: PLC0415  keeps `--help` quick
+    from bot.terminal import open_selections  # noqa: PLC0415  keeps `--help` quick
 
     return open_selections()
 

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
-import bot.app
+import bot.terminal
 from bot.serve import only_bot_of
 from bot.settings import Settings, read_settings
 from bot.subcommands.jobs import app
@@ -27,7 +27,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     """Jobs without a worker, which every command of the test opens."""
     url = sqlite_url(tmp_path)
     opened = Jobs(open_store(url), home=tmp_path, database_url=url, worker_command=None)
-    monkeypatch.setattr(bot.app, "open_jobs", lambda: opened)
+    monkeypatch.setattr(bot.terminal, "open_jobs", lambda: opened)
     return opened
 
 
