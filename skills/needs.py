@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from index.bilingual import Bilingual
 from index.footprint import LONGEST_CONTEXT_TOKENS, largest_context, serving, tuning
-from index.prices import hosted_price
+from index.prices import TokenPrice, hosted_price
 from index.records import QUANTIZATIONS, ModelFact, Quantization
 from skills.cited import Sources
 from skills.fact import Found, Question
+from skills.ranking.cost import INPUT_SHARE
 from skills.ranking.criteria import DEFAULT_CONTEXT_TOKENS
 from skills.wording import quantization_name, short_name, usd_amount
 
@@ -92,8 +93,8 @@ def _to_tune(model: ModelFact) -> Found | None:
     )
 
 
-def price(_question: Question, model: ModelFact, sources: Sources) -> Found | None:
-    """The list price of a million tokens."""
+def price(question: Question, model: ModelFact, sources: Sources) -> Found | None:
+    """The list price of a million tokens, and of a month where the question says how many those are."""
     offer = hosted_price(model.id)
     if offer is None:
         return None
@@ -104,10 +105,26 @@ def price(_question: Question, model: ModelFact, sources: Sources) -> Found | No
     else:
         writing = usd_amount(offer.output_usd_per_mtok)
         parts = Bilingual(f"${reading} in and ${writing} out", f"输入 {reading} 美元、输出 {writing} 美元")
+    month = _month(question.stated("tokens_per_month"), offer)
     return Found(
         says=Bilingual(
-            f"{name} costs {parts.en} per million tokens at {offer.provider} (list price, data of {offer.date})",
-            f"{name} 在 {offer.provider} 的标价为每百万 token {parts.zh}（数据日期 {offer.date}）",
+            f"{name} costs {parts.en} per million tokens at {offer.provider} (list price, data of {offer.date})"
+            f"{month.en}",
+            f"{name} 在 {offer.provider} 的标价为每百万 token {parts.zh}（数据日期 {offer.date}）{month.zh}",
         ),
         marks=mark,
+    )
+
+
+def _month(tokens: float | None, offer: TokenPrice) -> Bilingual:
+    """What the tokens of a month come to, and the mix of tokens that was assumed."""
+    if tokens is None:
+        return Bilingual("", "")
+    usd = f"{tokens / 1e6 * offer.blended_usd_per_mtok(INPUT_SHARE):,.2f}"
+    mix = Bilingual(", assuming three tokens read for each one written", "（假设输入输出 3:1）")
+    if offer.output_usd_per_mtok is None:
+        mix = Bilingual("", "")
+    return Bilingual(
+        f"; {tokens:,.0f} tokens a month come to ${usd}{mix.en}",
+        f"；每月 {tokens:,.0f} token 合计 {usd} 美元{mix.zh}",
     )

@@ -329,7 +329,9 @@ def _sized_names(folded: str) -> Iterator[Mention]:
 
 
 def _may_drop(part: Part) -> bool:
-    return not part.joined and part.kind != "size"
+    """True for what may belong to the sentence. "4.6" does not: without it another release would be meant."""
+    is_release = part.kind == "version" and "." in part.text
+    return not part.joined and part.kind != "size" and not is_release
 
 
 def _is_name_like(part: Part, kept: Sequence[Part]) -> bool:

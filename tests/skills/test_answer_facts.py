@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from skills.conversation.parse.asked import fact_fields
@@ -55,6 +57,17 @@ def test_memory_is_told_for_the_quantization_that_is_named(ask: Ask) -> None:
 def test_whether_a_model_fits_is_yes_or_no(ask: Ask) -> None:
     assert ask("4090 放得下 Qwen3-32B 吗").text.startswith("是：")
     assert ask("Does Llama 3.3 70B fit on a T4?").text.startswith("No: ")
+
+
+def test_a_price_is_reckoned_for_the_month_that_the_question_states(ask: Ask) -> None:
+    english = ask("what does gpt-4.1-mini cost for 10,000 requests a day of 2,000 tokens each?")
+    chinese = ask("gpt-4.1-mini 每月 6 亿 token 要多少钱？")
+    (read, written) = map(float, re.findall(r"\$([\d.]+) (?:in|out)", first_line(english.text)))
+    usd = f"{600 * (0.75 * read + 0.25 * written):,.2f}"
+    assert f"600,000,000 tokens a month come to ${usd}, assuming three tokens read" in first_line(
+        english.text
+    )
+    assert f"每月 600,000,000 token 合计 {usd} 美元（假设输入输出 3:1）" in first_line(chinese.text)
 
 
 def test_a_price_names_who_asks_it(ask: Ask) -> None:

@@ -111,7 +111,8 @@ def test_a_family_holds_its_newest_models_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["qwen 3 9b", "foo-7b", "org/some-model-7b", "baichuan2-13b", "qwen3-8b-tuned-by-me"]
+    "text",
+    ["qwen 3 9b", "foo-7b", "org/some-model-7b", "baichuan2-13b", "qwen3-8b-tuned-by-me", "claude haiku 4.5"],
 )
 def test_a_name_that_fits_nothing_is_unknown(text: str) -> None:
     (mention,) = NAMES.find(text)
