@@ -180,7 +180,7 @@ def _asks_for_facts(s: Signals) -> bool:
     """ "context length of Qwen3-8B and Qwen3-4B", "can phi-4 read images": facts of models that are named."""
     r = s.reading
     found = fact_matches(r.tokens)
-    is_asked = s.asks_knowledge or s.is_question or opens_question(r.tokens)
+    is_asked = s.asks_knowledge or s.is_question or r.has("how_much") or opens_question(r.tokens)
     names_some = s.names_models or (bool(s.statement.ranks) and is_asked)
     if not found or not names_some or s.asks_choice is not None or s.statement.dataset is not None:
         return False
