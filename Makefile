@@ -42,7 +42,7 @@ check: setup  ## Format, lint, types, import contracts, tests.
 	@echo "==> import contracts"
 	@$(BIN)/lint-imports
 	@echo "==> tests (real models in child processes: some minutes)"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -q -n logical --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not gpu" -q -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 gpu-check: setup  ## The tests that need a CUDA device.
 	@$(BIN)/python -m pytest -m gpu

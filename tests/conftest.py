@@ -11,6 +11,25 @@ import pytest
 from finetune.models import models_folder, smollm2_folder
 from index.caller import begin
 
+LONGEST_FIRST = (
+    "tests/journeys/test_choice_is_proved.py",
+    "tests/finetune/test_tuning.py",
+    "tests/bot/test_cli.py",
+    "tests/finetune/test_recipe_race.py",
+    "tests/journeys/test_base_is_selected.py",
+    "tests/journeys/test_tuning_survives.py",
+    "tests/finetune/test_recipe_parts.py",
+    "tests/index/test_retrieval_quality.py",
+    "tests/finetune/test_recipe_lora.py",
+)
+"""Files that take a minute or more: begun last, one of them would keep a single core at work while the others wait."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    places = {file: place for place, file in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
 
 @pytest.fixture(autouse=True)
 def nobody_asks() -> None:

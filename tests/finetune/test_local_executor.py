@@ -220,9 +220,19 @@ def test_a_recipe_that_takes_too_much_memory_is_ended_with_a_reason(job_dir: Pat
     assert "内存" in ended.reason.zh
 
 
+TAKE_A_GIB_ONCE_LIMITED = """
+import resource, time
+for _ in range(1000):
+    if resource.getrlimit(resource.RLIMIT_DATA)[0] != resource.RLIM_INFINITY:
+        break
+    time.sleep(0.01)
+bytes(2**30)
+"""
+
+
 def test_without_a_gpu_the_kernel_refuses_memory_beyond_the_limit(job_dir: Path) -> None:
     (job_dir / "context.json").write_text(json.dumps({"visible_devices": ""}))
-    local = executor("bytes(2**30)", memory_gib=0.5)
+    local = executor(TAKE_A_GIB_ONCE_LIMITED, memory_gib=0.5)
     handle = local.start(job_dir, "evaluation")
     await_end(handle)
 

@@ -68,7 +68,7 @@ def test_a_tuned_model_beats_its_base_beyond_the_interval_and_wins_the_next_reco
     tmp_path: Path,
 ) -> None:
     result = shortlist(
-        tmp_path, "finetune", "--model", "smollm2", "--dataset", "tickets", "--limit", "320",
+        tmp_path, "finetune", "--model", "smollm2", "--dataset", "tickets", "--limit", "224",
         "--held-out-limit", "48", "--wait",
     )  # fmt: skip
     assert result["state"] == "succeeded"
