@@ -67,7 +67,8 @@ def quote(reading: Reading, start: int, end: int) -> str:
 
 def _of_sizes(reading: Reading, quantities: Sequence[Quantity]) -> Clash | None:
     sizes = [q for q in quantities if not q.is_negated and is_param_count(reading, q)]
-    sizes = [replace(q, bound=_opposite(reading, q, sizes)) for q in sizes]
+    limits = [q for q in sizes if q.bound in ("max", "min")]
+    sizes = [replace(q, bound=_opposite(reading, q, limits)) for q in sizes]
     pair = _crossed(sizes, lambda q: q.value)
     if pair is None:
         return None
@@ -75,13 +76,13 @@ def _of_sizes(reading: Reading, quantities: Sequence[Quantity]) -> Clash | None:
     return _clash(reading, pair, (fields[pair[0].bound], fields[pair[1].bound]), kept=pair[1])
 
 
-def _opposite(reading: Reading, size: Quantity, sizes: Sequence[Quantity]) -> Bound:
+def _opposite(reading: Reading, size: Quantity, limits: Sequence[Quantity]) -> Bound:
     """ "30B but no more than 8B": a plain size that a "but" sets against a limit, as the limit that it would be."""
-    for other in sizes if size.bound in ("exact", "about") else ():
-        first, second = sorted((size, other), key=lambda q: q.start)
-        between = {token.text for token in reading.tokens[first.end : second.start]}
-        if other.bound in ("max", "min") and between & words("text", "contrasts") and len(between) <= _APART:
-            return "min" if other.bound == "max" else "max"
+    for limit in limits if size.bound in ("exact", "about") else ():
+        first, second = (size, limit) if size.start < limit.start else (limit, size)
+        between = reading.tokens[first.end : min(second.start, first.end + _APART + 1)]
+        if len(between) <= _APART and any(token.text in words("text", "contrasts") for token in between):
+            return "min" if limit.bound == "max" else "max"
     return size.bound
 
 
