@@ -13,6 +13,7 @@ from itertools import islice
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.scope import is_forgotten
 
 _SWAPPED_WITHIN = 8
 _SPOKEN_WITHIN = 14
@@ -43,11 +44,12 @@ def given_up(reading: Reading) -> Iterator[Match]:
 
 
 def parted_with(reading: Reading) -> Iterator[Match]:
-    """ "We sold the 3090 and bought a 4090": the one that is gone, where another is named."""
+    """ "We sold the 3090 and bought a 4090", "an L40S came, so forget the T4": the one that is gone, where another is
+    named."""
     named = reading.all("gpu")
     for match in named:
-        gone = reading.after(match.end, "lost", 1)
-        if gone is not None and any(other.value != match.value for other in named):
+        gone = reading.after(match.end, "lost", 1) or is_forgotten(reading, match)
+        if gone and any(other.value != match.value for other in named):
             yield Match("given_up", "gone", match.start, match.end)
 
 

@@ -57,11 +57,13 @@ def _composed(reading: Reading) -> Reading:
         *_done(reading),
         *_rendered(reading),
         *_looked_up(reading),
+        *_pulled_out(reading),
         *_sorted_by(reading),
         *_more_of_them(reading),
         *_free_of(reading),
     )
-    kept = [m for m in reading.matches if not _was_assumed(reading, m) and not _is_conceded(reading, m)]
+    said = (m for m in reading.matches if not _is_conceded(reading, m) and not _is_ordered(reading, m))
+    kept = [m for m in said if not _was_assumed(reading, m)]
     matches = [_allowed(reading, match) for match in kept if not _is_dismissed(reading, match)]
     return replace(reading, matches=(*matches, *composed))
 
@@ -176,9 +178,25 @@ def _looked_up(reading: Reading) -> Iterator[Match]:
     """ "Answers our staff's questions from 3,000 pages of policies": asked of documents."""
     for documents in reading.all("documents"):
         place = reading.before(documents.start, "looked_in", _LOOKED_WITHIN)
-        if place is not None and reading.before(place.start, "asks", _DONE_WITHIN) is not None:
+        if place is not None and _is_asked_before(reading, place):
             category = "task" if reading.has("task", "question-answering") else "task_hint"
             yield Match(category, "rag", place.start, documents.end)
+
+
+def _is_asked_before(reading: Reading, place: Match) -> bool:
+    answering = (m for m in reading.all("task", "question-answering") if m.end <= place.start)
+    is_answered = any(place.start - match.end <= _DONE_WITHIN for match in answering)
+    return is_answered or reading.before(place.start, "asks", _DONE_WITHIN) is not None
+
+
+def _pulled_out(reading: Reading) -> Iterator[Match]:
+    """ "Pull diagnosis codes out of discharge letters": whatever is taken out of texts."""
+    for verb in reading.stated("takes_out"):
+        end = min(verb.end + _DONE_WITHIN, len(reading.tokens))
+        for at in range(verb.end + 1, end):
+            is_out_of = reading.gap(at, at + 2) == "out of" and reading.same_clause(verb.end, at)
+            if is_out_of and reading.tokens[at - 1].text not in ("most", "best", "more"):
+                yield Match("task_hint", "extraction", verb.start, at + 2)
 
 
 def _sorted_by(reading: Reading) -> Iterator[Match]:
@@ -239,6 +257,16 @@ def _is_conceded(reading: Reading, match: Match) -> bool:
     return not is_asked and any(m.start >= match.start for m in reading.all("relax"))
 
 
+def _is_ordered(reading: Reading, match: Match) -> bool:
+    """ "Leave out Alibaba" does not ask what was left out."""
+    if match.category not in ("explain_result", "why_pick") or reading.has_any("which", "why", "how"):
+        return False
+    denials = [(m.start, m.end) for m in reading.all("negation")]
+    start, _ = reading.clause(match.start, match.end)
+    is_first = start == match.start and (match.start, match.end) in denials
+    return is_first and any(reading.at(match.end, category) for category in ("vendor", "name", "licence"))
+
+
 def _is_dismissed(reading: Reading, match: Match) -> bool:
     """ "便宜不重要了", "don't care about speed": a priority that is one no more."""
     if match.category == "priority" and any(r.start < match.start < r.end for r in reading.all("relax")):
@@ -271,6 +299,8 @@ def _allowed(reading: Reading, match: Match) -> Match:
         and not any(t.text in words("text", "strict") for t in between)
     ):
         return replace(match, value="any")
-    following = reading.tokens[match.end : match.end + _ALLOWED_WITHIN]
-    is_allowed = any(token.text in words("text", "allowances") for token in following)
+    reach = range(match.end, min(match.end + _ALLOWED_WITHIN, len(reading.tokens)))
+    following = [reading.tokens[at].text for at in reach if reading.same_clause(match.end, at)]
+    following = following[: following.index("and")] if "and" in following else following
+    is_allowed = any(text in words("text", "allowances") for text in following)
     return replace(match, value="any") if is_allowed else match

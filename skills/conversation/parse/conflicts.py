@@ -147,7 +147,8 @@ def _with_bound(reading: Reading, quantity: Quantity) -> str:
 
 def _of_hosting(reading: Reading) -> Clash | None:
     """Own hardware and an API, one of them insisted on, and not offered as alternatives."""
-    own = [m for m in reading.stated("hosting") if m.value == "self"]
+    kept_in = [m for m in reading.all("leak") if reading.is_negated(m.start)]
+    own = [*(m for m in reading.stated("hosting") if m.value == "self"), *kept_in]
     api = [m for m in reading.stated("hosting") if m.value == "api"]
     taken_back = _taken_back(reading, own)
     if taken_back is not None:
@@ -198,7 +199,9 @@ def _is_against(reading: Reading, own: Match, api: Match) -> bool:
 
 def _is_strict(reading: Reading, match: Match) -> bool:
     start, end = reading.clause(match.start, match.end)
-    return any(token.text in words("text", "strict") for token in reading.tokens[start:end])
+    said = f" {reading.gap(start, end)} "
+    is_must = any(f" {phrase} " in said for phrase in words("text", "insistence"))
+    return is_must or any(token.text in words("text", "strict") for token in reading.tokens[start:end])
 
 
 def _in_clause(reading: Reading, match: Match) -> str:

@@ -133,12 +133,20 @@ def _exclusions(base: Mapping[str, Any], kept: dict[str, Any], stated: Mapping[s
             new = [value for value in said.pop(excluded) if value not in base.get(wanted, ())]
             if new:
                 said[excluded] = tuple(dict.fromkeys([*kept.get(excluded, ()), *new]))
+        elif wanted == "licences" and wanted not in base and _are_allowed_again(said, kept):
+            kept[excluded] = tuple(value for value in kept[excluded] if value not in said[wanted])
+            said.pop(wanted)
         elif wanted in said and excluded in kept:
             left = tuple(value for value in kept.pop(excluded) if value not in said[wanted])
             kept |= {excluded: left} if left else {}
     if "tokens_per_month" in said:
         kept.pop("requests_per_month", None)
     return said
+
+
+def _are_allowed_again(said: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    """ "The Llama licence is ok after all": the end of an exclusion, not a wish for that licence alone."""
+    return "licences" in said and set(said["licences"]) <= set(kept.get("excluded_licences", ()))
 
 
 def _consistent(merged: dict[str, Any], base: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:

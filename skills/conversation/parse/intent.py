@@ -182,7 +182,9 @@ def _asks_for_facts(s: Signals) -> bool:
     found = fact_matches(r.tokens)
     is_asked = s.asks_knowledge or s.is_question or r.has("how_much") or opens_question(r.tokens)
     names_some = s.names_models or (bool(s.statement.ranks) and is_asked)
-    if not found or not names_some or s.asks_choice is not None or s.statement.dataset is not None:
+    choice = s.asks_choice
+    is_choice = choice is not None and not any(match.covers(choice.start) for match in found)
+    if not found or not names_some or is_choice or s.statement.dataset is not None:
         return False
     if r.has_any("what_if", "refine", "add", "why") or s.takes_back or _orders_job(s, found):
         return False
@@ -300,7 +302,18 @@ def _is_chore(s: Signals) -> bool:
     return any(
         r.tokens[chore.start].is_han or s.starts_clause(chore.start) or s.order_before(chore.start)
         for chore in r.all("chore")
-    )
+    ) or _is_written_for_them(s)
+
+
+def _is_written_for_them(s: Signals) -> bool:
+    """ "Write a resignation letter for me", "draft me a toast"."""
+    r = s.reading
+    for verb in r.all("makes"):
+        start, end = r.clause(verb.start, verb.end)
+        said = f" {r.gap(verb.end, end)} "
+        if s.starts_clause(verb.start) and (" for me " in said or said.startswith((" me ", " us a "))):
+            return True
+    return False
 
 
 def _is_knowledge(s: Signals) -> bool:

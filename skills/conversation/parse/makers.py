@@ -121,7 +121,9 @@ def _places(reading: Reading) -> Iterator[tuple[list[Match], bool]]:
 def _stands_alone(reading: Reading, end: int) -> bool:
     """不要俄罗斯的: the noun that would follow is understood."""
     following = [token.text for token in reading.tokens[end : end + 2]]
-    return following[:1] == ["的"] and (len(following) == 1 or not reading.same_clause(end + 1, end + 2))
+    is_last = len(following) == 1 or not reading.same_clause(end + 1, end + 2)
+    is_denied_next = any(m.start == end + 1 for m in reading.all("negation_after"))
+    return following[:1] == ["的"] and (is_last or is_denied_next)
 
 
 def _values(matches: list[Match]) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ def find_quantities(reading: Reading, masked: Iterable[tuple[int, int]] = ()) ->
 def _scan(reading: Reading, taken: set[int]) -> Iterator[Quantity]:
     at = 0
     while at < len(reading.tokens):
-        number = None if at in taken or _is_glued_to_name(reading, at) else number_at(reading.tokens, at)
+        is_none = at in taken or _is_glued_to_name(reading, at) or _is_one_by_one(reading, at)
+        number = None if is_none else number_at(reading.tokens, at)
         if number is None:
             at += 1
             continue
@@ -73,6 +74,12 @@ def _is_glued_to_name(reading: Reading, at: int) -> bool:
         return False
     is_counted = reading.tokens[at - 1].text in ("x", "sub")
     return not is_counted and not _ending(reading, at, ("currency_before",))
+
+
+def _is_one_by_one(reading: Reading, at: int) -> bool:
+    """一封封, 一条条: one after the other, however many."""
+    texts = [token.text for token in reading.tokens[at : at + 3]]
+    return len(texts) == 3 and texts[0] == "一" and texts[1] == texts[2]
 
 
 def _quantity(reading: Reading, number: Number) -> Quantity:
@@ -94,6 +101,8 @@ def _quantity(reading: Reading, number: Number) -> Quantity:
 def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]:
     """Unit, whether it is money, and the span with the unit in it."""
     currency = _ending(reading, number.start, ("currency_before",))
+    if currency is not None and currency.start and reading.tokens[currency.start - 1].is_number:
+        currency = None  # 1500 人民币一个月: it belongs to the number before it
     at = number.end
     if at < len(reading.tokens) and reading.tokens[at].text in _BEFORE_UNITS:
         at += 1
@@ -102,7 +111,8 @@ def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]
         repeats = after is not None and after.category == "currency_after"
         return currency.value, True, currency.start, after.end if after and repeats else number.end
     if after is None or _is_class_of_size(reading, number, after):
-        return None, False, number.start, number.end
+        is_volume = reading.before(number.start, "token_volume", _BOUND_REACH) is not None
+        return "token" if is_volume else None, False, number.start, number.end
     if after.category == "currency_after" and _counts_cards(reading, after):
         return "gpu", False, number.start, after.end
     if after.value == "gpu" and _counts_other_sheets(reading, after):

@@ -102,8 +102,8 @@ class Reading:
 
     def denied(self, category: str) -> tuple[str, ...]:
         """Distinct values that are negated."""
-        matches = (match for match in self.all(category) if self.is_negated(match.start))
-        return tuple(dict.fromkeys(match.value for match in matches))
+        matches = [match for match in self.all(category) if self.is_negated(match.start)]
+        return tuple(dict.fromkeys(match.value for match in sorted(matches, key=lambda match: match.start)))
 
     def is_negated(self, position: int) -> bool:
         """True when a negation governs the token at `position`: one before it, or a bare one after it."""

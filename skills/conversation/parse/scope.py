@@ -73,6 +73,13 @@ def relaxed_fields(reading: Reading) -> frozenset[str]:
     return frozenset(relaxed)
 
 
+def at_one_end(reading: Reading, relaxed: frozenset[str]) -> frozenset[str]:
+    """ "Ignore the minimum size", "7B 的下限去掉": the other end stays."""
+    ends = {match.value for match in reading.all("limit_end")}
+    other = {"min": "max_params_b", "max": "min_params_b"}
+    return relaxed - {other[end] for end in ends} if len(ends) == 1 else relaxed
+
+
 def lifted_priorities(reading: Reading) -> frozenset[str]:
     """Priorities that are none any more, because what they prize does not matter: "速度无所谓"."""
     return frozenset(_PRIORITIES_OF[kind] for kind in _relaxed_kinds(reading) if kind in _PRIORITIES_OF)
@@ -85,15 +92,20 @@ def _relaxed_kinds(reading: Reading) -> set[str]:
 
 def is_forgotten(reading: Reading, match: Match) -> bool:
     """ "Forget about English": named in order to be taken back."""
-    before = reading.before(match.start, "relax", 0)
+    before = reading.before(match.start, "relax", 1)
     return before is not None and reading.tokens[before.start].text in words("text", "forgetting")
 
 
 def relaxed_amounts(reading: Reading, quantities: Sequence[Quantity]) -> frozenset[str]:
     """Fields of "without the 24 GB limit": an amount denied, as a limit."""
-    denied = [q for q in quantities if reading.after(q.end, "limit_word", 2) and _is_lifted(reading, q)]
+    denied = [q for q in quantities if _is_limit_at(reading, q) and _is_lifted(reading, q)]
     kinds = {_KIND_OF_UNIT.get(str(q.unit), "size" if q.scale in ("b", "亿") else "") for q in denied}
     return frozenset(field for kind in kinds if kind for field in FIELDS_OF[kind])
+
+
+def _is_limit_at(reading: Reading, amount: Quantity) -> bool:
+    named = reading.after(amount.end, "limit_word", 2) or reading.after(amount.end, "limit_end", 2)
+    return named is not None or reading.tokens[amount.end - 1].text in ("限", "limit", "floor", "minimum")
 
 
 def _is_lifted(reading: Reading, amount: Quantity) -> bool:

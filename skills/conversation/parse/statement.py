@@ -23,7 +23,7 @@ from skills.conversation.parse.pointers import (
 )
 from skills.conversation.parse.quantities import Quantity, find_quantities
 from skills.conversation.parse.reading import Reading
-from skills.conversation.parse.scope import lifted_priorities, relaxed_amounts, relaxed_fields
+from skills.conversation.parse.scope import at_one_end, lifted_priorities, relaxed_amounts, relaxed_fields
 from skills.conversation.parse.wishes import read_quantizations, read_wishes
 from skills.conversation.request import Conflict
 
@@ -101,7 +101,7 @@ def state(reading: Reading, names: ModelNames, shown: Sequence[str], recent: Seq
         task_is_hinted=not reading.stated("task") or _is_kind_of_model(fields),
         rows=read_rows(quantities),
         quantizations=read_quantizations(reading),
-        relaxed=relaxed,
+        relaxed=at_one_end(reading, relaxed),
         lifted=lifted_priorities(reading),
         quantities=quantities,
         conflicts=tuple(clash.conflict for clash in found),

@@ -133,7 +133,8 @@ def _reasoning(reading: Reading) -> bool | None:
     denied = {match.value for match in reading.all("thinking") if reading.is_negated(match.start)}
     wanted = _wanted(reading, "thinking")
     named = {match.value for match in wanted}
-    if any(match.value == "task" and _is_insisted(reading, match) for match in wanted):
+    has_task = bool(reading.stated("task") or reading.stated("task_hint"))
+    if any(match.value == "task" and (has_task or _is_insisted(reading, match)) for match in wanted):
         named.add("on")
     if "off" in named or denied & {"on", "task"}:
         return False
