@@ -18,7 +18,14 @@ import yaml
 
 from tests.skills.conversation import test_understand as own
 
-OWN = ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml", "turns_wide.yaml")
+OWN = (
+    "turns.yaml",
+    "turns_fresh.yaml",
+    "turns_third.yaml",
+    "turns_wide.yaml",
+    "turns_fourth.yaml",
+    "turns_fifth.yaml",
+)
 
 
 def cases(entries: Sequence[dict[str, Any]]) -> list[own.Case]:

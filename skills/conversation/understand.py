@@ -49,7 +49,7 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     recent = _recent(previous)
     statement = state(read_message(turn.text), names, shown, recent)
     signals = Signals(statement, previous, shown, recent)
-    skill: SkillName = "select-base" if is_about_bases(turn.text) else choose_skill(signals)
+    skill: SkillName = "select-base" if _asks_for_race(turn, signals) else choose_skill(signals)
     merged = merge(signals, skill, _fields_for(skill, signals))
     requirements, conflicts = _reconciled(skill, signals, merged)
     resumes = skill in _JOBS and previous is not None and previous.skill == skill and merged.is_follow_up
@@ -136,6 +136,12 @@ def _named_side(reading: Reading, mention: Mention | None) -> tuple[int, str, st
         return -1, "candidates", ""
     start, end = reading.positions(mention.start, mention.end)
     return start, "candidates", quote(reading, start, end)
+
+
+def _asks_for_race(turn: Turn, signals: Signals) -> bool:
+    """Which base to tune, to be found out by small runs; with limits stated and no data, a shortlist comes first."""
+    is_choice = signals.has_limits and signals.statement.dataset is None and signals.previous is None
+    return is_about_bases(turn.text) and not is_choice
 
 
 def _recent(previous: Request | None) -> tuple[str, ...]:

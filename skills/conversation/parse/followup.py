@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skills.conversation.parse.signals import Signals
+from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus, Request, Requirements, SkillName
 
 _LISTS = ("languages", "modalities", "licences")
@@ -40,6 +41,7 @@ def merge(signals: Signals, skill: SkillName, stated: Mapping[str, Any]) -> Merg
     base = _inherited(previous, skill, stated)
     kept = _kept(base, signals, stated) if skill in _CHOOSING | {"compare"} else dict(base)
     said = _exclusions(base, kept, _combined(kept, signals, stated))
+    said = _on_known_card(base, said, signals)
     merged = _consistent({**kept, **said}, base, said)
     changed = {*said, *(field for field in {*base, *merged} if base.get(field) != merged.get(field))}
     return Merged(Requirements(**merged), _in_order(changed), _builds_on(signals, skill, bool(changed)))
@@ -134,8 +136,9 @@ def _exclusions(base: Mapping[str, Any], kept: dict[str, Any], stated: Mapping[s
             if new:
                 said[excluded] = tuple(dict.fromkeys([*kept.get(excluded, ()), *new]))
         elif wanted == "licences" and wanted not in base and _are_allowed_again(said, kept):
-            kept[excluded] = tuple(value for value in kept[excluded] if value not in said[wanted])
-            said.pop(wanted)
+            lifted = said.pop(wanted)
+            left = tuple(value for value in kept.pop(excluded) if value not in lifted)
+            kept |= {excluded: left} if left else {}
         elif wanted in said and excluded in kept:
             left = tuple(value for value in kept.pop(excluded) if value not in said[wanted])
             kept |= {excluded: left} if left else {}
@@ -147,6 +150,16 @@ def _exclusions(base: Mapping[str, Any], kept: dict[str, Any], stated: Mapping[s
 def _are_allowed_again(said: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
     """ "The Llama licence is ok after all": the end of an exclusion, not a wish for that licence alone."""
     return "licences" in said and set(said["licences"]) <= set(kept.get("excluded_licences", ()))
+
+
+def _on_known_card(base: Mapping[str, Any], said: dict[str, Any], signals: Signals) -> dict[str, Any]:
+    """ "So just one A100": of the memory that the thread's A100 has, where the turn says no other."""
+    gpus, known = said.get("gpus"), base.get("gpus")
+    states_memory = any(match.value in GIB_PER_UNIT for match in signals.reading.all("unit"))
+    if gpus is None or known is None or gpus.name != known.name or known.memory_gib is None or states_memory:
+        return said
+    same = Gpus(name=known.name, count=gpus.count, memory_gib=known.memory_gib)
+    return {**said, "gpus": same, "max_memory_gib": same.count * known.memory_gib}
 
 
 def _consistent(merged: dict[str, Any], base: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:

@@ -309,7 +309,7 @@ def _is_written_for_them(s: Signals) -> bool:
     """ "Write a resignation letter for me", "draft me a toast"."""
     r = s.reading
     for verb in r.all("makes"):
-        start, end = r.clause(verb.start, verb.end)
+        _, end = r.clause(verb.start, verb.end)
         said = f" {r.gap(verb.end, end)} "
         if s.starts_clause(verb.start) and (" for me " in said or said.startswith((" me ", " us a "))):
             return True

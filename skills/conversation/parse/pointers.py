@@ -55,12 +55,15 @@ def _rank_matches(reading: Reading) -> Iterator[Match]:
 def _listed_numbers(reading: Reading) -> Iterator[Match]:
     """ "1 and 2", "1、3": small bare numbers in a list point at the models shown."""
     tokens, joints = reading.tokens, words("text", "rank_joints")
-    digits = load("units")["chinese_digits"]
+    digits, words_of_numbers = load("units")["chinese_digits"], load("units")["number_words"]
     for at in range(len(tokens) - 2):
-        if _is_rank(reading, at) and tokens[at + 1].text in joints and _is_rank(reading, at + 2):
+        if tokens[at + 1].text in joints and all(
+            _is_rank(reading, i) or _is_spelled_rank(reading, i) for i in (at, at + 2)
+        ):
             for position in (at, at + 2):
                 said = tokens[position].text
-                yield Match("ordinal", str(digits.get(said, said)), position, position + 1)
+                rank = digits.get(said) or words_of_numbers.get(said, said)
+                yield Match("ordinal", str(rank), position, position + 1)
 
 
 def _listed_words(reading: Reading) -> Iterator[Match]:
@@ -88,6 +91,12 @@ def _is_rank(reading: Reading, at: int) -> bool:
     is_counting = any(reading.at(at + 1, category) for category in owners) or following in (".", "b", "k")
     is_owned = any(match.covers(at) for match in reading.matches if match.category != "ordinal")
     return not is_counting and not is_owned
+
+
+def _is_spelled_rank(reading: Reading, at: int) -> bool:
+    """ "Put one and three side by side": only where things are compared, as "one" says much else."""
+    value = load("units")["number_words"].get(reading.tokens[at].text, 0)
+    return reading.has("compare") and value in range(1, _LAST_RANK + 1) and not reading.at(at + 1, "unit")
 
 
 def _is_counted(reading: Reading, at: int) -> bool:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import pytest
 
+from skills.conversation.parse import intent
 from skills.conversation.parse.lexicon import load
-from skills.conversation.parse.likeness import heard, learn, tokens_of
+from skills.conversation.parse.likeness import Likeness, heard, learn, tokens_of
 from tests.skills.conversation.test_understand import TURNS, say, thread
 
+ASKED = [
+    ("what kinds of things can you do for me?", None, "help"),
+    ("在吗，你都能帮我干啥", None, "help"),
+    ("put one and three side by side", "support", "compare"),
+    ("三个都拿 flagged_posts.csv 测一遍", "support", "evaluate"),
+    ("隔壁组老王为啥离职了", None, "decline"),
+]
 
-@pytest.mark.parametrize(
-    ("text", "after", "skill"),
-    [
-        ("what kinds of things can you do for me?", None, "help"),
-        ("在吗，你都能帮我干啥", None, "help"),
-        ("put one and three side by side", "support", "compare"),
-        ("三个都拿 flagged_posts.csv 测一遍", "support", "evaluate"),
-        ("隔壁组老王为啥离职了", None, "decline"),
-    ],
-)
-def test_ways_of_asking_that_no_rule_lists(text: str, after: str | None, skill: str) -> None:
-    assert text not in [turn for turns in heard_turns().values() for turn in turns]
+
+@pytest.fixture(scope="module")
+def untaught() -> Likeness:
+    """What is learnt from all the other turns."""
+    asked = {text for text, _, _ in ASKED}
+    return learn(
+        {skill: [text for text in texts if text not in asked] for skill, texts in heard_turns().items()}  # type: ignore[misc]
+    )
+
+
+@pytest.mark.parametrize(("text", "after", "skill"), ASKED)
+def test_ways_of_asking_that_no_rule_lists(
+    untaught: Likeness, monkeypatch: pytest.MonkeyPatch, text: str, after: str | None, skill: str
+) -> None:
+    monkeypatch.setattr(intent, "heard", lambda: untaught)
     assert say(text, thread(after) if after else None).skill == skill
 
 

@@ -24,7 +24,14 @@ def read_turns() -> dict[str, Any]:
     here = Path(__file__).parent
     first, *more = (
         yaml.safe_load((here / name).read_text(encoding="utf-8"))
-        for name in ("turns.yaml", "turns_fresh.yaml", "turns_third.yaml", "turns_wide.yaml")
+        for name in (
+            "turns.yaml",
+            "turns_fresh.yaml",
+            "turns_third.yaml",
+            "turns_wide.yaml",
+            "turns_fourth.yaml",
+            "turns_fifth.yaml",
+        )
     )
     for content in more:
         first["threads"] |= content["threads"]
