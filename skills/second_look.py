@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from skills.conversation.parse.composed import read_message
-from skills.conversation.parse.intent import asks_whether_some_model_does
+from skills.conversation.parse.question_words import asks_whether_some_model_does
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.statement import state
 from skills.conversation.request import Request
