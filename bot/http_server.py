@@ -116,7 +116,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _dispatch(self, app: App, body: bytes) -> None:
         text = body.decode("utf-8", errors="replace")
-        response = app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
+        try:
+            response = app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
+        except Exception as error:  # Bolt itself trips over a body of another shape than Slack's
+            logger.warning("request not understood", extra={"error": type(error).__name__})
+            self._send(HTTPStatus.BAD_REQUEST)
+            return
         self._send(response.status, response.body, response.first_headers_without_set_cookie())
 
     def _send(

@@ -238,7 +238,7 @@ def _read_parquet(content: bytes, name: str) -> Iterator[Record]:
             unpacked_bytes += batch.nbytes
             _require_room(unpacked_bytes, name)
             yield from batch.to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last by names of columns
         raise BrokenFile(name, kind="Parquet") from error
 
 
