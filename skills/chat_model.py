@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from index.bilingual import Bilingual
-from index.errors import BadSetting
+from index.errors import BadSetting, ShortlistError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -75,7 +75,7 @@ class ConfiguredChat:
         except ChatFailed:
             raise
         except Exception as error:  # each provider's library raises its own
-            raise ChatFailed(_in_a_line(error)) from error
+            raise ChatFailed(_kind(error)) from error
 
     def values(self, system: str, prompt: str, shape: type[Values]) -> Values:
         """Return an answer in this shape."""
@@ -86,7 +86,7 @@ class ConfiguredChat:
         except ChatFailed:
             raise
         except Exception as error:  # each provider's library raises its own
-            raise ChatFailed(_in_a_line(error)) from error
+            raise ChatFailed(_kind(error)) from error
         if not isinstance(found, shape):
             raise ChatFailed("the answer has not the shape that was asked for")
         return found
@@ -147,6 +147,14 @@ def _refuse_cut(chunk: Any) -> None:
         "refusal"
     ):
         raise ChatFailed("the model refused")
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong, without its message: some servers repeat the key or the prompt in it."""
+    if isinstance(error, ShortlistError):
+        return _in_a_line(error)
+    status = getattr(error, "status_code", None)
+    return type(error).__name__ + (f": status {status}" if isinstance(status, int) else "")
 
 
 def _in_a_line(error: Exception) -> str:
