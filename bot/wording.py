@@ -58,6 +58,13 @@ BAD_TOKEN_KEY: Final = Bilingual(
     zh="SHORTLIST_TOKEN_KEY 不是有效的密钥。可用 `python -c 'from cryptography.fernet import Fernet; "
     "print(Fernet.generate_key().decode())'` 生成，并妥善保存：没有它就无法读取已存的令牌。",
 )
+NOT_SHARED: Final = Bilingual(
+    en="Shortlist was not installed: it serves another workspace already, and workspaces would share its documents, "
+    "measurements, tuned models, roles and quotas. Whoever runs the bot can allow that with "
+    "SHORTLIST_SHARED_WORKSPACES=1, or run one bot per workspace.",
+    zh="未安装 Shortlist：它已在为另一个工作区服务，而各工作区会共用它的文档、测量结果、微调模型、角色和配额。"
+    "运行机器人的人可以设置 SHORTLIST_SHARED_WORKSPACES=1 来允许，或为每个工作区各运行一个机器人。",
+)
 PORT_TAKEN: Final = Bilingual(
     en="Port {port} cannot be used ({error}). Choose another with --port.",
     zh="端口 {port} 无法使用（{error}）。请用 --port 换一个端口。",

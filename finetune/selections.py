@@ -161,7 +161,7 @@ class Selections:
         query = select(selections).where(selections.c.id == _number(selection_id))
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
+        if row is None or not self._jobs.is_in_sight(row.thread):
             raise _unknown(selection_id)
         return self._selection(row)
 
@@ -169,7 +169,8 @@ class Selections:
         """Races, the newest first."""
         query = select(selections).order_by(selections.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
-            return [self._selection(row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [self._selection(row) for row in rows if self._jobs.is_in_sight(row.thread)]
 
     def advance_all(self) -> None:
         """Take the next step of every race that has one."""
