@@ -99,14 +99,16 @@ RAISE_QUOTA: Final = Bilingual(
 )
 OVER_QUOTA: Final = Bilingual(
     en="This would go beyond this month's quota for {whose}: {used} of {limit} are used or reserved, and this "
-    "needs about {need}. {who} Nothing was started.",
-    zh="这会超出{whose}本月的配额：{limit} 中已用或预留 {used}，本次约需 {need}。{who}目前什么都没有开始。",
+    "needs about {need}. {who} {end}",
+    zh="这会超出{whose}本月的配额：{limit} 中已用或预留 {used}，本次约需 {need}。{who}{end}",
 )
 QUOTA_USED_UP: Final = Bilingual(
     en="This month's quota for {whose} is used up, or reserved by jobs that have not ended ({used} of {limit}). "
-    "{who} Nothing was started.",
-    zh="{whose}本月的配额已用完，或被未结束的任务预留（{used} / {limit}）。{who}目前什么都没有开始。",
+    "{who} {end}",
+    zh="{whose}本月的配额已用完，或被未结束的任务预留（{used} / {limit}）。{who}{end}",
 )
+NOTHING_STARTED: Final = Bilingual(en="Nothing was started.", zh="目前什么都没有开始。")
+ROUND_NOT_STARTED: Final = Bilingual(en="The next round was not started.", zh="下一轮没有开始。")
 NEEDS_APPROVAL: Final = Bilingual(
     en="This is expected to take {need}, and above {limit} an *approver* has to start it. {who} Nothing was started.",
     zh="预计需要 {need}，超过 {limit} 须由 *approver* 启动。{who}目前什么都没有开始。",

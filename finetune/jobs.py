@@ -22,7 +22,7 @@ from finetune.effort import Effort, effort
 from finetune.errors import NotForHosted, NothingLeaves, NothingToLearn, TunedAlready, UnreadableJob
 from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
-from finetune.gate import Gate, OpenGate
+from finetune.gate import Gate, GateOf, OpenGate
 from finetune.outlook import Outlooks
 from finetune.people import JobsOfPerson
 from finetune.policy import ORDINARY as ORDINARY_POLICY
@@ -469,11 +469,17 @@ class Jobs:
             require(self._policy)
             self._worker.ensure()
 
-    def run_worker(self, name: str = "") -> Bilingual:
-        """Be a worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended."""
+    def run_worker(self, name: str = "", gate_of: GateOf | None = None) -> Bilingual:
+        """Be a worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended. `gate_of`: see `run_worker`."""
         from finetune.worker import run_worker  # noqa: PLC0415 - keeps DBOS out of processes that only ask
 
-        return run_worker(home=self._home, database_url=self._database_url, policy=self._policy, name=name)
+        return run_worker(
+            home=self._home,
+            database_url=self._database_url,
+            policy=self._policy,
+            name=name,
+            gate_of=gate_of,
+        )
 
     def _tell(self, job_id: str, cursor: int, on_event: Callable[[JobEvent], None] | None) -> int:
         """Tell all events after the cursor; return the new cursor."""

@@ -260,7 +260,8 @@ def test_job_of_another_workspace_can_be_neither_read_nor_stopped_nor_repeated(
 
 def test_files_that_can_be_named_are_those_of_the_own_workspace(tmp_path: Path) -> None:
     (tmp_path / "data" / TEAM).mkdir(parents=True)
-    (tmp_path / "data" / TEAM / "ours.csv").write_text("text,label\n" + "a,b\nc,d\n" * 20)
+    rows = "".join(f"where is order {n},{'ab'[n % 2]}\n" for n in range(20))
+    (tmp_path / "data" / TEAM / "ours.csv").write_text("text,label\n" + rows)
     engine = open_store(sqlite_url(tmp_path))
     jobs = Jobs(engine, home=tmp_path, database_url="", worker_command=None, datasets=tmp_path / "data")
     jobs.keeps_workspaces_apart = True
