@@ -209,7 +209,7 @@ def test_quota_of_the_person_ends_a_race_before_a_round_with_what_is_known(
     race = house.start()
     for job in house.waiting(race):
         house.finish(job)
-    with_quota(house, tmp_path, gpu_minutes=4)
+    with_quota(house, tmp_path, gpu_minutes=1.9)
     race = house.run_to_the_end(race)
     outcome = race.outcome or {}
     spent = sum(run.job.ran_s for run in race.runs) / 60
@@ -217,7 +217,7 @@ def test_quota_of_the_person_ends_a_race_before_a_round_with_what_is_known(
     assert race.state == "ended"
     assert outcome["ending"] == "quota used up"
     assert outcome["winner"] in race.spec.names
-    assert spent < 6
+    assert spent < 2.5
     assert max(run.size for run in race.runs) < race.spec.target
     told = [selection_markdown(race, language) for language in ("en", "zh")]
     assert "a quota ended the race" in told[0]
