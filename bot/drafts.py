@@ -72,6 +72,7 @@ def evaluation_from_request(request: Request | None, last: Exchange | None) -> D
             "manner": ("full",) if wish.full else (),
             "examples": wish.examples,
             "instruction": wish.instruction,
+            "max_usd": wish.max_usd,
         }
     return Draft(kind="evaluation", values=_stated(values))
 

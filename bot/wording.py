@@ -260,6 +260,13 @@ CANDIDATE_DROPPED: Final = Bilingual(
 CANDIDATE_FAILED: Final = Bilingual(en="{label} — could not be measured", zh="{label}：无法测量")
 MORE_CANDIDATES: Final = Bilingual(en="and {count} more", zh="还有 {count} 个")
 LOSS_SO_FAR: Final = Bilingual(en="step {step} · training loss {train}", zh="第 {step} 步 · 训练损失 {train}")
+SPENT_SO_FAR: Final = Bilingual(
+    en="hosted models have cost ${spent} so far", zh="托管模型目前已花费 ${spent}"
+)
+SPENT_OF: Final = Bilingual(
+    en="hosted models have cost ${spent} so far, of at most ${most}",
+    zh="托管模型目前已花费 ${spent}，上限 ${most}",
+)
 LOSS_HELD_OUT: Final = Bilingual(en="held-out loss {loss}", zh="留出集损失 {loss}")
 STOP: Final = Bilingual(en="Stop", zh="停止")
 STOP_TITLE: Final = Bilingual(en="Stop job {job_id}?", zh="停止任务 {job_id}？")

@@ -71,7 +71,7 @@ def test_submitted_form_starts_the_job_and_posts_its_card(tmp_path: Path, slack:
 def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, slack: SlackServer) -> None:
     surface = open_surface(tmp_path)
     wish = EvaluationWish(
-        metric="f1_macro", data_task="classification", full=True, examples=3, instruction="Say it."
+        metric="f1_macro", data_task="classification", full=True, examples=3, instruction="Say it.", max_usd=5
     )
     read = surface.read
     surface = replace(
@@ -86,7 +86,7 @@ def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, sl
 
     assert isinstance(job.spec, EvaluationSpec)
     assert (job.spec.metric, job.spec.full, job.spec.examples, job.spec.limit) == ("f1_macro", True, 3, 64)
-    assert (job.spec.instruction, job.spec.dataset.task) == ("Say it.", "classification")
+    assert (job.spec.instruction, job.spec.dataset.task, job.spec.max_usd) == ("Say it.", "classification", 5)
 
 
 def test_form_left_as_it_opens_asks_for_nothing_unusual(tmp_path: Path, slack: SlackServer) -> None:
