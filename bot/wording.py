@@ -222,7 +222,46 @@ INSTRUCTION_HINT: Final = Bilingual(
     en="What the models are told first. Empty takes the task's own sentence.",
     zh="先告诉模型的话。留空则使用该任务自带的指令。",
 )
-BASE_MODEL_LABEL: Final = Bilingual(en="Base model", zh="基础模型")
+BASE_MODEL_LABEL: Final = Bilingual(
+    en="Base model, or several, one per line", zh="基础模型；可填多个，每行一个"
+)
+BASE_MODEL_HINT: Final = Bilingual(
+    en="Several: small runs on your rows find out which will be best once tuned, before one is tuned in full.",
+    zh="填写多个时，先用小规模训练找出微调后最好的一个，再全量微调。",
+)
+RACE_BUDGET_LABEL: Final = Bilingual(
+    en="Several bases: device time at most, in hours",
+    zh="多个基础模型：设备时间上限（小时）",
+)
+RACE_BUDGET_HINT: Final = Bilingual(
+    en="Of all small runs together. Empty: no limit; it stops when it is clear whom to tune.",
+    zh="所有小规模训练合计。留空则不限，一旦明确该微调哪个就停止。",
+)
+NO_SEARCH_IN_RACE: Final = Bilingual(
+    en="Several bases race with the same settings, so none are searched. Leave this at 0, or name one base.",
+    zh="多个基础模型竞速时使用相同设置，不做搜索。请保持 0，或只填写一个基础模型。",
+)
+RACE_OF: Final = Bilingual(
+    en="Which of {names} is best once tuned on {dataset}", zh="在 {dataset} 上微调后哪个最好：{names}"
+)
+RACE_ROUNDS: Final = Bilingual(
+    en="Each learns from {sizes} rows in turn. Whoever cannot win any more drops out, and it stops as soon as it is clear "
+    "whom to tune in full; that takes another button.",
+    zh="依次在 {sizes} 行上训练。无望胜出的会退出；一旦明确该全量微调哪一个就停止，全量微调需再按按钮。",
+)
+RACE_AT_MOST: Final = Bilingual(
+    en="*What it takes at most:* every base in every round would be about this",
+    zh="*最多需要：*每个基础模型都跑完每一轮时大约如下",
+)
+RACE_BUDGET: Final = Bilingual(
+    en="Your limit: {duration} of device time for all runs together",
+    zh="你的上限：所有训练合计设备时间 {duration}",
+)
+RACE_ABOVE_LIMIT: Final = Bilingual(
+    en="Together these runs are above what may be started without leave. Give them less device time (under “More options”), "
+    "or have {approvers} start the race.",
+    zh="这些训练合计超出了无需批准的范围。请在“更多选项”中减少设备时间，或请 {approvers} 来启动。",
+)
 METHOD_LABEL: Final = Bilingual(en="Method", zh="方法")
 METHOD_NAMES: Final = {
     "lora": Bilingual(en="LoRA, base in 16-bit", zh="LoRA（基础模型 16 位）"),

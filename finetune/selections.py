@@ -61,6 +61,10 @@ class SelectionSpec(BaseModel):
         """Rows of each round."""
         return doubling_sizes(self.smallest or max(_FEWEST_ROWS, self.target // _SMALLEST_SHARE), self.target)
 
+    def require_possible(self) -> None:
+        """BadInput when two candidates are the same, or there are too few rows for two rounds."""
+        _refuse_the_impossible(self)
+
     @property
     def names(self) -> tuple[str, ...]:
         """What the candidates are called: by their base, and by what tells them apart."""
@@ -135,7 +139,7 @@ class Selections:
 
         BadInput when two candidates are the same, or there are too few rows for two rounds.
         """
-        _refuse_the_impossible(spec)
+        spec.require_possible()
         values = {
             "dedupe_key": dedupe_key,
             "spec": spec.model_dump(mode="json"),
@@ -157,6 +161,12 @@ class Selections:
             self._stop_runs(str(number))
             raise
         return self.find(str(number))
+
+    def is_known(self, dedupe_key: str) -> bool:
+        """Whether a race was begun under this key."""
+        query = select(selections.c.id).where(selections.c.dedupe_key == dedupe_key)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
 
     def find(self, selection_id: str) -> Selection:
         """The race of this number; BadInput when there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -9,6 +10,7 @@ from threading import Event
 import pytest
 
 from bot.listeners import views
+from finetune.selections import Selections
 from finetune.spec import Candidate, EvaluationSpec
 from skills.conversation.answer import Action, Recommendation
 from skills.conversation.request import EvaluationWish, Turn
@@ -291,3 +293,59 @@ def test_confirmed_form_of_somebody_else_starts_nothing(tmp_path: Path, slack: S
 
     assert "open it again" in told["text"]
     assert jobs == []
+
+
+OTHER_BASE = "Qwen/Qwen2.5-0.5B-Instruct"
+
+
+def test_several_bases_lead_from_the_form_over_an_estimate_to_their_race(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/finetune", f"{MODEL} {OTHER_BASE} on tickets")
+        assert initial(view, "base_model") == f"{MODEL}\n{OTHER_BASE}"
+        view = with_more_options(bot, view)
+        confirmed = launch(bot, view, budget_hours="2")
+        bot.ana.submit(confirmed)
+        plan, *cards = bot.posts()
+        races = Selections(bot.surface.engine, bot.surface.jobs)
+        (race,) = races.newest()
+
+    seen = json.dumps(confirmed)
+    assert "SmolLM2-135M-Instruct" in seen
+    assert "Qwen2.5-0.5B-Instruct" in seen
+    assert "2.0 h of device time" in seen
+    assert (race.owner, race.spec.budget_s, race.state) == ("U0ANA", 7200, "running")
+    assert race.spec.names == (MODEL, OTHER_BASE)
+    assert "*Selection 1*" in shown(plan).replace("**", "*")
+    assert len(cards) == len(race.runs) == 2
+    assert {card["thread_ts"] for card in cards} == {plan["ts"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "said"),
+    [
+        ({"base_model": f"{MODEL}\n{MODEL}"}, "base_model", "named twice"),
+        ({"base_model": f"{MODEL}\nno-such-model"}, "base_model", "no-such-model"),
+        ({"base_model": f"{MODEL}\n{OTHER_BASE}", "search": "3"}, "search", "none are searched"),
+        ({"base_model": f"{MODEL}\n{OTHER_BASE}", "limit": "10"}, "base_model", "too few"),
+    ],
+)
+def test_race_that_makes_no_sense_is_told_at_its_field(
+    tmp_path: Path, slack: SlackServer, values: dict[str, str], field: str, said: str
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = with_more_options(bot, open_form(bot, "/finetune", f"{MODEL} on tickets"))
+        verdict = bot.ana.submit(view, **values)
+        bot.settle()
+
+    assert said in verdict["errors"][field]
+    assert bot.surface.jobs.list() == []
+
+
+def test_form_with_several_bases_of_who_may_not_is_refused(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path, runners=frozenset({"U0BEN"})), slack) as bot:
+        bot.ana.command("/finetune", f"{MODEL} {OTHER_BASE} on tickets")
+        told = bot.told()
+
+    assert "runner" in json.dumps(told)
