@@ -226,7 +226,7 @@ BASE_MODEL_LABEL: Final = Bilingual(
     en="Base model, or several, one per line", zh="基础模型；可填多个，每行一个"
 )
 BASE_MODEL_HINT: Final = Bilingual(
-    en="Several: small runs on your rows find out which will be best once tuned, before one is tuned in full.",
+    en="With several, small runs on your rows find out which will be best once tuned, before one is tuned in full.",
     zh="填写多个时，先用小规模训练找出微调后最好的一个，再全量微调。",
 )
 RACE_BUDGET_LABEL: Final = Bilingual(
@@ -242,7 +242,7 @@ NO_SEARCH_IN_RACE: Final = Bilingual(
     zh="多个基础模型竞速时使用相同设置，不做搜索。请保持 0，或只填写一个基础模型。",
 )
 RACE_OF: Final = Bilingual(
-    en="Which of {names} is best once tuned on {dataset}", zh="在 {dataset} 上微调后哪个最好：{names}"
+    en="Which is best once tuned on {dataset}: {names}?", zh="在 {dataset} 上微调后哪个最好：{names}？"
 )
 RACE_ROUNDS: Final = Bilingual(
     en="Each learns from {sizes} rows in turn. Whoever cannot win any more drops out, and it stops as soon as it is clear "
@@ -250,8 +250,8 @@ RACE_ROUNDS: Final = Bilingual(
     zh="依次在 {sizes} 行上训练。无望胜出的会退出；一旦明确该全量微调哪一个就停止，全量微调需再按按钮。",
 )
 RACE_AT_MOST: Final = Bilingual(
-    en="*What it takes at most:* every base in every round would be about this",
-    zh="*最多需要：*每个基础模型都跑完每一轮时大约如下",
+    en="*What it takes at most*, with every base in every round",
+    zh="*最多需要* （每个基础模型都跑完每一轮时）",
 )
 RACE_BUDGET: Final = Bilingual(
     en="Your limit: {duration} of device time for all runs together",
@@ -300,10 +300,10 @@ CANDIDATE_FAILED: Final = Bilingual(en="{label} — could not be measured", zh="
 MORE_CANDIDATES: Final = Bilingual(en="and {count} more", zh="还有 {count} 个")
 LOSS_SO_FAR: Final = Bilingual(en="step {step} · training loss {train}", zh="第 {step} 步 · 训练损失 {train}")
 SPENT_SO_FAR: Final = Bilingual(
-    en="hosted models have cost ${spent} so far", zh="托管模型目前已花费 ${spent}"
+    en="Hosted models have cost ${spent} so far", zh="托管模型目前已花费 ${spent}"
 )
 SPENT_OF: Final = Bilingual(
-    en="hosted models have cost ${spent} so far, of at most ${most}",
+    en="Hosted models have cost ${spent} so far, of at most ${most}",
     zh="托管模型目前已花费 ${spent}，上限 ${most}",
 )
 LOSS_HELD_OUT: Final = Bilingual(en="held-out loss {loss}", zh="留出集损失 {loss}")
