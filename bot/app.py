@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from bot.access import Access, Limits, Members, RulesFile, no_groups
 from bot.grants import Grants
 from bot.settings import Settings
+from bot.worker_command import worker_command
 from finetune.jobs import Jobs
 from index import logs
 from index.audit import Trail
@@ -31,7 +32,12 @@ def build_desk(settings: Settings, *, datasets: Path | None = None) -> Desk:
         catalogue=open_catalogue(home, jobs_home=settings.policy.shared),
         knowledge=open_knowledge(settings),
         jobs=Jobs(
-            engine, home=home, database_url=settings.store_url, datasets=datasets, policy=settings.policy
+            engine,
+            home=home,
+            database_url=settings.store_url,
+            worker_command=worker_command(settings),
+            datasets=datasets,
+            policy=settings.policy,
         ),
         threads=Threads(engine),
         chat_model=open_chat_model(settings),

@@ -34,11 +34,11 @@ def tell_caller(req: BoltRequest, next: Callable[[], BoltResponse]) -> BoltRespo
     Bolt calls the listeners after its middleware has returned, in the same thread, so this is for the next request to
     undo: each sets its own, also to nobody.
     """
-    begin(caller_of(req.body))
+    begin(caller_of(req.body, req.context.team_id))
     return next()
 
 
-def caller_of(body: Body) -> Caller | None:
+def caller_of(body: Body, team: str | None = None) -> Caller | None:
     """Who sent the payload; None where it names no person, as for the bot's own events."""
     event = body.get("event") or {}
     person = body.get("user_id") or _id(body.get("user")) or _id(event.get("user"))
@@ -48,6 +48,7 @@ def caller_of(body: Body) -> Caller | None:
         person=person,
         surface=_surface(body, event),
         channel=_channel(body, event),
+        team=team,
         request_id=new_request_id(),
     )
 

@@ -100,10 +100,14 @@ def worker(
     name: Annotated[str, typer.Option(help="Tells several workers of one home apart.")] = "",
 ) -> None:
     """Run queued jobs in the foreground. Other commands start a worker by themselves when there is none."""
-    from bot.terminal import open_jobs  # noqa: PLC0415
+    from bot.terminal import open_terminal  # noqa: PLC0415
+    from bot.worker import rounds_within_quotas  # noqa: PLC0415
 
     with guarded(Output(json=False)) as output:
-        output.note(open_jobs().run_worker(name))
+        terminal = open_terminal()
+        file = terminal.settings.access_file
+        gate_of = rounds_within_quotas(file and file.expanduser())
+        output.note(terminal.jobs.run_worker(name, gate_of))
 
 
 @app.command()

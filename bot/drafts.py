@@ -13,6 +13,7 @@ from typing import Any, Literal
 from bot.data_choice import choice_of
 from finetune.spec import Candidate, EvaluationSpec, TuningSpec
 from finetune.state import Job
+from skills.conversation.parse.base_choice import budget_s
 from skills.conversation.request import Request
 from skills.conversation.threads import Exchange
 
@@ -49,7 +50,7 @@ def from_value(kind: Literal["evaluation", "tuning"], value: Mapping[str, Any]) 
         if quantizations := _texts(value.get("quantizations")):
             values["quantizations"] = quantizations
     else:
-        values["base_model"] = models[0] if models else ""
+        values["base_model"] = "\n".join(models)
     for name in _NAMED[kind]:
         if isinstance(given := value.get(name), (str, int, float)):
             values[name] = str(given)
@@ -72,19 +73,22 @@ def evaluation_from_request(request: Request | None, last: Exchange | None) -> D
             "manner": ("full",) if wish.full else (),
             "examples": wish.examples,
             "instruction": wish.instruction,
+            "max_usd": wish.max_usd,
         }
     return Draft(kind="evaluation", values=_stated(values))
 
 
 def tuning_from_request(request: Request | None, last: Exchange | None) -> Draft:
     """What was just said, filled up with what was said before."""
-    models = _models(request, last)
+    named, models = _named(request), _models(request, last)
     values: dict[str, Any] = {
-        "base_model": models[0] if models else "",
+        "base_model": "\n".join(named or models[:1]),
         "dataset": choice_of(_dataset(request, last)),
     }
     if request is not None:
         values["limit"] = request.rows
+        seconds = budget_s(request.turn.text) if len(named) > 1 else None
+        values["budget_hours"] = seconds and round(seconds / 3600, 3)
         values["method"] = "qlora" if "nf4" in request.quantizations else ""
     return Draft(kind="tuning", values=_stated(values))
 
@@ -151,12 +155,17 @@ def _text(value: object) -> str:
 
 def _models(request: Request | None, last: Exchange | None) -> tuple[str, ...]:
     """The models named now; else those that the last answer recommended; else those named before."""
-    if request and (named := request.references or request.requirements.candidates):
+    if named := _named(request):
         return named
     if last is None:
         return ()
     shown = tuple(item.model for item in last.answer.recommendations if item.quantization is not None)
     return shown[:_TOP] or last.request.requirements.candidates or ()
+
+
+def _named(request: Request | None) -> tuple[str, ...]:
+    """The models that the words name or point at."""
+    return (request.references or request.requirements.candidates or ()) if request else ()
 
 
 def _dataset(request: Request | None, last: Exchange | None) -> str:

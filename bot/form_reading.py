@@ -16,6 +16,7 @@ from bot.drafts import Draft
 from bot.render.fields import AS_FOUND
 from finetune.errors import WrongJudge
 from finetune.jobs import Jobs
+from finetune.selections import SelectionSpec
 from finetune.spec import Candidate, DatasetRef, EvaluationSpec, TuningSpec
 from index.bilingual import Bilingual
 from index.errors import BadInput, ShortlistError
@@ -40,12 +41,12 @@ class Reading:
     client: WebClient
     errors: dict[str, Bilingual] = field(default_factory=dict)
 
-    def spec(self) -> Spec | None:
+    def spec(self) -> Spec | SelectionSpec | None:
         """The spec that the form asks for; None when something is wrong, and then `errors` says what."""
         spec = self._evaluation() if self.draft.kind == "evaluation" else self._tuning()
         if isinstance(spec, EvaluationSpec):
             return self._checked(spec, "metric", lambda: spec.deciding_metric)
-        return spec
+        return spec if spec is None or len(self._bases()) < 2 else self._race(spec)
 
     def dataset(self) -> DatasetRef | None:
         """The data that was chosen, registered."""
@@ -61,8 +62,43 @@ class Reading:
         return self._read("candidates", self._candidates)
 
     def base_model(self) -> str | None:
-        """The model of a fine-tune."""
-        return self._read("base_model", self._known_model)
+        """The model of a fine-tune; the first of several."""
+        return self._read("base_model", self._first_base)
+
+    def _first_base(self, _text: str) -> str:
+        for base in self._bases():
+            self._known_model(base)
+        return self._bases()[0]
+
+    def _bases(self) -> list[str]:
+        """The models of a fine-tune, one a line."""
+        lines = str(self.draft.values.get("base_model") or "").splitlines()
+        return [line.strip() for line in lines if line.strip()] if self.draft.kind == "tuning" else []
+
+    def _race(self, spec: Spec) -> SelectionSpec | None:
+        """Several bases, each tuned as the form says, on growing numbers of rows."""
+        if isinstance(spec, TuningSpec) and spec.search:
+            self.errors["search"] = wording.NO_SEARCH_IN_RACE
+            return None
+        hours = self._optional("budget_hours", float)
+        changes = {"export": "adapter", "early_stopping": None, "general_texts": 0}
+        candidates = [spec.model_dump() | changes | {"base_model": base} for base in self._bases()]
+        if self.errors:
+            return None
+        try:
+            race = SelectionSpec.model_validate(
+                {"candidates": candidates, "budget_s": hours and hours * 3600}
+            )
+            race.require_possible()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "budget_hours" if "budget_s" in first["loc"] else "base_model"
+            self.errors[name] = wording.filled(wording.BAD_NUMBER, value=shown_value(first["input"]))
+            return None
+        except BadInput as error:
+            self.errors["base_model"] = error.message
+            return None
+        return race
 
     def _evaluation(self) -> Spec | None:
         manner = self.draft.values.get("manner") or ()

@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 
 from bot import wording
 from bot.access import Access, NotAllowed, named
-from bot.quotas import Limit, limits_of, usd_of
+from bot.quotas import Limit, channel_of, limits_of, usd_of
 from bot.roles import EVERYBODY, NEEDED
-from finetune.gate import Launch
+from finetune.gate import Launch, QuotaReached
 from finetune.jobs import Jobs
 from finetune.spec import EvaluationSpec, TuningSpec, fingerprint
 from finetune.state import Cost, Job, Terms
 from index.audit import Trail
 from index.bilingual import Bilingual
-from index.caller import Caller, current_caller
+from index.caller import Caller, calling, current_caller
 
 Clock = Callable[[], datetime]
 Spec = EvaluationSpec | TuningSpec
@@ -54,6 +54,11 @@ class NobodyAsks(NotAllowed):
 
 class Guard:
     """`finetune.gate.Gate` by the access rules."""
+
+    _end = wording.NOTHING_STARTED
+    """How a refusal for a quota ends."""
+    _is_told_to_owner = True
+    """False where others read it too, so that nobody is "you"."""
 
     def __init__(self, access: Access, jobs: Jobs, trail: Trail, clock: Clock = _now) -> None:
         self._access = access
@@ -102,7 +107,7 @@ class Guard:
     def _refuse_for_quota(self, limit: Limit, need: float | None, what: str) -> None:
         caller = _caller()
         who = self._access.whom_to_ask(NEEDED["roles"], caller.person, wording.RAISE_QUOTA)
-        whose = _whose(limit.whose, caller)
+        whose = _whose(limit.whose, caller.person if self._is_told_to_owner else None)
         sentence = wording.QUOTA_USED_UP if limit.left <= 0 else wording.OVER_QUOTA
         values = {
             language: {
@@ -111,6 +116,7 @@ class Guard:
                 "limit": limit.amount(limit.most),
                 "need": limit.amount(need or 0.0),
                 "who": who.to(language),
+                "end": self._end.to(language),
             }
             for language in ("en", "zh")
         }
@@ -137,10 +143,37 @@ class Guard:
         raise NeedsApproval(message, cost)
 
 
-def _whose(subject: str, caller: Caller) -> Bilingual:
+class RoundGuard(Guard):
+    """`finetune.gate.Gate` for what begins by itself later on, such as the next round of a race.
+
+    Whoever started the race was asked for role and approval then; their quotas, and those they fall under, count on.
+    """
+
+    _end = wording.ROUND_NOT_STARTED
+    _is_told_to_owner = False
+
+    @contextmanager
+    def launch(self, spec: Spec, *, owner: str, thread: str | None, terms: Terms) -> Iterator[Launch]:
+        """Let a job be queued in the block within the quotas of its owner; QuotaReached when they leave too little."""
+        what = f"{spec.kind} {fingerprint(spec)}"
+        with calling(Caller(person=owner, surface="worker", channel=channel_of(thread))), self._one_at_a_time:
+            cost = self._jobs.expected_cost(spec, terms)
+            try:
+                launch = self._within_quotas(spec, terms, cost, owner=owner, thread=thread, what=what)
+            except NotAllowed as refusal:
+                raise QuotaReached(refusal.message) from None
+            self._trail.record("launch", what, "allowed")
+            yield launch
+
+    def stop(self, job: Job) -> None:
+        """A race takes back the runs of a round that it cannot complete."""
+        self._trail.record("stop", f"job {job.id}", "allowed", person=job.owner)
+
+
+def _whose(subject: str, reader: str | None) -> Bilingual:
     if subject == EVERYBODY:
         return wording.ALL_TOGETHER
-    return wording.YOURSELF if subject == caller.person else Bilingual(named(subject), f" {named(subject)} ")
+    return wording.YOURSELF if subject == reader else Bilingual(named(subject), f" {named(subject)} ")
 
 
 def _is_over(value: float | None, most: float | None) -> bool:

@@ -10,23 +10,27 @@ import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
+from html import escape
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from slack_bolt import BoltContext
+from slack_bolt import BoltContext, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.authorize import Authorize
+from slack_bolt.error import BoltError
 from slack_bolt.oauth import OAuthFlow
+from slack_bolt.oauth.callback_options import FailureArgs
 from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk import WebClient
 from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from bot import wording
 from bot.scopes import SCOPES
 from index.errors import BadSetting
+from index.schema import slack_bots
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -65,16 +69,35 @@ class TokenCipher:
             return None
 
 
+class NotShared(BoltError):
+    """A second workspace wants in, and nobody said that workspaces may share what lies here."""
+
+
 class Installations(SQLAlchemyInstallationStore):
     """slack_sdk's store of workspaces, in our database, with every token sealed."""
 
-    def __init__(self, client_id: str, engine: Engine, cipher: TokenCipher) -> None:
+    def __init__(
+        self, client_id: str, engine: Engine, cipher: TokenCipher, *, shares_workspaces: bool = False
+    ) -> None:
         super().__init__(client_id=client_id, engine=engine, logger=logger)
         self._cipher = cipher
+        self._shares_workspaces = shares_workspaces
 
     def save(self, installation: Installation) -> None:
-        """Keep a workspace."""
+        """Keep a workspace; NotShared for another one than the first, unless workspaces may share."""
+        if not self._shares_workspaces and self._others(installation):
+            logger.warning("a second workspace was refused", extra={"team": installation.team_id})
+            raise NotShared
         super().save(self._sealed(installation))
+
+    def _others(self, installation: Installation) -> bool:
+        """Whether another workspace than this one has installed the app."""
+        query = select(slack_bots.c.enterprise_id, slack_bots.c.team_id).where(
+            slack_bots.c.client_id == self.client_id
+        )
+        with self.engine.connect() as connection:
+            known = {(row.enterprise_id, row.team_id) for row in connection.execute(query)}
+        return bool(known - {(installation.enterprise_id, installation.team_id)})
 
     def save_bot(self, bot: Bot) -> None:
         """Keep the bot of a workspace."""
@@ -174,11 +197,16 @@ class AppCredentials:
     client_secret: str
     token_key: str
     redirect_url: str | None = None
+    shares_workspaces: bool = False
+    """Whether a second workspace may install the app."""
 
 
 def open_installations(credentials: AppCredentials, engine: Engine) -> Installations:
     """The workspaces in the store; BadSetting when the key is none."""
-    return Installations(credentials.client_id, engine, TokenCipher(credentials.token_key))
+    cipher = TokenCipher(credentials.token_key)
+    return Installations(
+        credentials.client_id, engine, cipher, shares_workspaces=credentials.shares_workspaces
+    )
 
 
 def installation_flow(
@@ -197,7 +225,21 @@ def installation_flow(
         state_store=SQLAlchemyOAuthStateStore(_STATE_LIVES_S, installations.engine, logger),
         state_expiration_seconds=_STATE_LIVES_S,
     )
-    return OAuthFlow(client=client, settings=settings, logger=logger)
+    flow = OAuthFlow(client=client, settings=settings, logger=logger)
+    usual = flow.failure_handler
+
+    def failed(args: FailureArgs) -> BoltResponse:
+        return _not_shared_page() if isinstance(args.error, NotShared) else usual(args)
+
+    flow.failure_handler = failed
+    return flow
+
+
+def _not_shared_page() -> BoltResponse:
+    """What a person reads whose workspace was refused."""
+    words = wording.NOT_SHARED
+    body = f"<html><body><p>{escape(words.en)}</p><p>{escape(words.zh)}</p></body></html>"
+    return BoltResponse(status=403, headers={"Content-Type": "text/html; charset=utf-8"}, body=body)
 
 
 def _fernet(keys: str) -> MultiFernet:

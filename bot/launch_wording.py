@@ -156,7 +156,7 @@ CONFIRM_TITLE: Final = Bilingual(en="Before it starts", zh="开始之前")
 CHECKING: Final = Bilingual(en="Looking at models and data…", zh="正在检查模型和数据……")
 PROBLEM: Final = Bilingual(
     en="*This does not work yet.* Nothing was started; go back and change it.",
-    zh="*现在还不行。*什么都没有开始，请返回修改。",
+    zh="*现在还不行。* 什么都没有开始，请返回修改。",
 )
 RECOGNISED: Final = Bilingual(en="*What I see in the data*", zh="*数据中看到的内容*")
 ESTIMATE: Final = Bilingual(en="*What it takes at most*", zh="*最多需要*")

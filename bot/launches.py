@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.inbound import Place
 from finetune.jobs import Wanted
+from finetune.selections import SelectionSpec
 from finetune.spec import EvaluationSpec, Spec, TuningSpec
 from finetune.state import Terms
 from index.bilingual import Language
@@ -35,6 +36,8 @@ class Launch:
     language: Language
     state: LaunchState = "draft"
     decided_by: str | None = None
+    race: SelectionSpec | None = None
+    """A race of bases, in place of the one job; `wanted` has its first candidate."""
 
     @property
     def key(self) -> str:
@@ -66,8 +69,10 @@ class Launches:
             row = connection.execute(select(launches).where(launches.c.key == key)).mappings().first()
         if row is None:
             return None
+        is_race = "candidates" in row["spec"] and "kind" not in row["spec"]
+        race = SelectionSpec.model_validate(row["spec"]) if is_race else None
         wanted = Wanted(
-            spec=_SPEC.validate_python(row["spec"]),
+            spec=race.candidates[0] if race else _SPEC.validate_python(row["spec"]),
             dedupe_key=row["key"],
             owner=row["owner"],
             thread=row["thread"],
@@ -80,6 +85,7 @@ class Launches:
             language=row["language"],
             state=row["state"],
             decided_by=row["decided_by"],
+            race=race,
         )
 
     def move(self, key: str, before: LaunchState, after: LaunchState, by: str | None = None) -> bool:
@@ -102,7 +108,7 @@ def _values(launch: Launch) -> dict[str, object]:
     wanted = launch.wanted
     return {
         "key": wanted.dedupe_key,
-        "spec": wanted.spec.model_dump(mode="json"),
+        "spec": (launch.race or wanted.spec).model_dump(mode="json"),
         "terms": asdict(wanted.terms),
         "owner": wanted.owner,
         "thread": wanted.thread,

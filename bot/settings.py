@@ -182,6 +182,11 @@ class Settings(BaseSettings):
         description="Where Slack sends people back to after an installation, as registered with the app: "
         "https://…/slack/oauth_redirect.",
     )
+    shared_workspaces: bool = Field(
+        default=False,
+        description="Whether a second workspace may install the app: jobs, data sets, threads and defaults are each "
+        "workspace's own, documents, measurements, roles and quotas are shared by all.",
+    )
     slack_api_url: str = Field(
         default="https://slack.com/api/", alias="SLACK_API_URL", description="Base URL of the Slack Web API."
     )

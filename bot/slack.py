@@ -61,6 +61,7 @@ from bot.race_news import RaceNews
 from bot.receiving import Sweeper, resume
 from bot.settings import Settings
 from bot.surface import Surface
+from finetune.workspaces import team_of
 from index.audit import Trail
 from index.bilingual import Bilingual
 from index.caller import Caller, calling, current_caller
@@ -155,6 +156,7 @@ def _app_credentials(settings: Settings) -> AppCredentials | None:
         client_secret=_revealed(settings.slack_client_secret),
         token_key=_revealed(settings.token_key),
         redirect_url=settings.redirect_url,
+        shares_workspaces=settings.shared_workspaces,
     )
 
 
@@ -193,10 +195,10 @@ def _counted_reply(
 
 def _caller_of(turn: Turn) -> Caller:
     """Whoever said it, wherever it is answered: a turn may be taken up by another thread, or after a restart."""
-    caller, channel = current_caller(), channel_of(turn.thread)
+    caller, channel, team = current_caller(), channel_of(turn.thread), team_of(turn.thread)
     if caller is not None and caller.person == turn.person:
-        return replace(caller, channel=channel or caller.channel)
-    return Caller(person=turn.person, surface="message", channel=channel)
+        return replace(caller, channel=channel or caller.channel, team=team or caller.team)
+    return Caller(person=turn.person, surface="message", channel=channel, team=team)
 
 
 def _reply(turn: Turn, said: Said | None = None, *, desk: Desk, access: Access) -> Answer:
@@ -238,6 +240,7 @@ def build_bolt_app(credentials: Credentials, surface: Surface) -> App:
     _configure(app.client, credentials.api_url)
     if credentials.app is None:
         _auth_test(app.client)
+    surface.jobs.keeps_workspaces_apart = credentials.app is not None
     app.use(tell_caller)
     app.error(_log_error)
     register_listeners(app, surface)

@@ -19,6 +19,7 @@ from bot.access import Access
 from bot.app import build_desk, configure_logging, open_access
 from bot.guard import Guard
 from bot.settings import Settings, read_settings
+from bot.worker_command import worker_command
 from finetune.jobs import Jobs
 from finetune.selections import Selections
 from index.audit import Trail
@@ -51,7 +52,11 @@ class Terminal:
         """The jobs of the home, behind the guard."""
         settings = self.settings
         jobs = Jobs(
-            self.engine, home=settings.folder, database_url=settings.store_url, policy=settings.policy
+            self.engine,
+            home=settings.folder,
+            database_url=settings.store_url,
+            worker_command=worker_command(settings),
+            policy=settings.policy,
         )
         jobs.gate = Guard(self.access, jobs, self.trail)
         return jobs

@@ -58,6 +58,13 @@ BAD_TOKEN_KEY: Final = Bilingual(
     zh="SHORTLIST_TOKEN_KEY 不是有效的密钥。可用 `python -c 'from cryptography.fernet import Fernet; "
     "print(Fernet.generate_key().decode())'` 生成，并妥善保存：没有它就无法读取已存的令牌。",
 )
+NOT_SHARED: Final = Bilingual(
+    en="Shortlist was not installed: it serves another workspace already, and workspaces would share its documents, "
+    "measurements, tuned models, roles and quotas. Whoever runs the bot can allow that with "
+    "SHORTLIST_SHARED_WORKSPACES=1, or run one bot per workspace.",
+    zh="未安装 Shortlist：它已在为另一个工作区服务，而各工作区会共用它的文档、测量结果、微调模型、角色和配额。"
+    "运行机器人的人可以设置 SHORTLIST_SHARED_WORKSPACES=1 来允许，或为每个工作区各运行一个机器人。",
+)
 PORT_TAKEN: Final = Bilingual(
     en="Port {port} cannot be used ({error}). Choose another with --port.",
     zh="端口 {port} 无法使用（{error}）。请用 --port 换一个端口。",
@@ -92,14 +99,16 @@ RAISE_QUOTA: Final = Bilingual(
 )
 OVER_QUOTA: Final = Bilingual(
     en="This would go beyond this month's quota for {whose}: {used} of {limit} are used or reserved, and this "
-    "needs about {need}. {who} Nothing was started.",
-    zh="这会超出{whose}本月的配额：{limit} 中已用或预留 {used}，本次约需 {need}。{who}目前什么都没有开始。",
+    "needs about {need}. {who} {end}",
+    zh="这会超出{whose}本月的配额：{limit} 中已用或预留 {used}，本次约需 {need}。{who}{end}",
 )
 QUOTA_USED_UP: Final = Bilingual(
     en="This month's quota for {whose} is used up, or reserved by jobs that have not ended ({used} of {limit}). "
-    "{who} Nothing was started.",
-    zh="{whose}本月的配额已用完，或被未结束的任务预留（{used} / {limit}）。{who}目前什么都没有开始。",
+    "{who} {end}",
+    zh="{whose}本月的配额已用完，或被未结束的任务预留（{used} / {limit}）。{who}{end}",
 )
+NOTHING_STARTED: Final = Bilingual(en="Nothing was started.", zh="目前什么都没有开始。")
+ROUND_NOT_STARTED: Final = Bilingual(en="The next round was not started.", zh="下一轮没有开始。")
 NEEDS_APPROVAL: Final = Bilingual(
     en="This is expected to take {need}, and above {limit} an *approver* has to start it. {who} Nothing was started.",
     zh="预计需要 {need}，超过 {limit} 须由 *approver* 启动。{who}目前什么都没有开始。",
@@ -213,7 +222,46 @@ INSTRUCTION_HINT: Final = Bilingual(
     en="What the models are told first. Empty takes the task's own sentence.",
     zh="先告诉模型的话。留空则使用该任务自带的指令。",
 )
-BASE_MODEL_LABEL: Final = Bilingual(en="Base model", zh="基础模型")
+BASE_MODEL_LABEL: Final = Bilingual(
+    en="Base model, or several, one per line", zh="基础模型；可填多个，每行一个"
+)
+BASE_MODEL_HINT: Final = Bilingual(
+    en="With several, small runs on your rows find out which will be best once tuned, before one is tuned in full.",
+    zh="填写多个时，先用小规模训练找出微调后最好的一个，再全量微调。",
+)
+RACE_BUDGET_LABEL: Final = Bilingual(
+    en="Several bases: device time at most, in hours",
+    zh="多个基础模型：设备时间上限（小时）",
+)
+RACE_BUDGET_HINT: Final = Bilingual(
+    en="Of all small runs together. Empty: no limit; it stops when it is clear whom to tune.",
+    zh="所有小规模训练合计。留空则不限，一旦明确该微调哪个就停止。",
+)
+NO_SEARCH_IN_RACE: Final = Bilingual(
+    en="Several bases race with the same settings, so none are searched. Leave this at 0, or name one base.",
+    zh="多个基础模型竞速时使用相同设置，不做搜索。请保持 0，或只填写一个基础模型。",
+)
+RACE_OF: Final = Bilingual(
+    en="Which is best once tuned on {dataset}: {names}?", zh="在 {dataset} 上微调后哪个最好：{names}？"
+)
+RACE_ROUNDS: Final = Bilingual(
+    en="Each learns from {sizes} rows in turn. Whoever cannot win any more drops out, and it stops as soon as it is clear "
+    "whom to tune in full; that takes another button.",
+    zh="依次在 {sizes} 行上训练。无望胜出的会退出；一旦明确该全量微调哪一个就停止，全量微调需再按按钮。",
+)
+RACE_AT_MOST: Final = Bilingual(
+    en="*What it takes at most*, with every base in every round",
+    zh="*最多需要* （每个基础模型都跑完每一轮时）",
+)
+RACE_BUDGET: Final = Bilingual(
+    en="Your limit: {duration} of device time for all runs together",
+    zh="你的上限：所有训练合计设备时间 {duration}",
+)
+RACE_ABOVE_LIMIT: Final = Bilingual(
+    en="Together these runs are above what may be started without leave. Give them less device time (under “More options”), "
+    "or have {approvers} start the race.",
+    zh="这些训练合计超出了无需批准的范围。请在“更多选项”中减少设备时间，或请 {approvers} 来启动。",
+)
 METHOD_LABEL: Final = Bilingual(en="Method", zh="方法")
 METHOD_NAMES: Final = {
     "lora": Bilingual(en="LoRA, base in 16-bit", zh="LoRA（基础模型 16 位）"),
@@ -251,6 +299,13 @@ CANDIDATE_DROPPED: Final = Bilingual(
 CANDIDATE_FAILED: Final = Bilingual(en="{label} — could not be measured", zh="{label}：无法测量")
 MORE_CANDIDATES: Final = Bilingual(en="and {count} more", zh="还有 {count} 个")
 LOSS_SO_FAR: Final = Bilingual(en="step {step} · training loss {train}", zh="第 {step} 步 · 训练损失 {train}")
+SPENT_SO_FAR: Final = Bilingual(
+    en="Hosted models have cost ${spent} so far", zh="托管模型目前已花费 ${spent}"
+)
+SPENT_OF: Final = Bilingual(
+    en="Hosted models have cost ${spent} so far, of at most ${most}",
+    zh="托管模型目前已花费 ${spent}，上限 ${most}",
+)
 LOSS_HELD_OUT: Final = Bilingual(en="held-out loss {loss}", zh="留出集损失 {loss}")
 STOP: Final = Bilingual(en="Stop", zh="停止")
 STOP_TITLE: Final = Bilingual(en="Stop job {job_id}?", zh="停止任务 {job_id}？")

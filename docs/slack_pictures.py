@@ -10,7 +10,6 @@ import argparse
 import sys
 import tempfile
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -116,8 +115,7 @@ def draw_card(job: Job, events: list[JobEvent], language: Language) -> None:
         if event.kind == "progress" and event.data["done"] >= SHOWN_AT_FRAC * event.data["total"]
     )
     then = replace(job, state="running", ended_at_utc=None)
-    now = datetime.fromisoformat(events[until].at_utc)
-    message = card(then, events[: until + 1], owner=NAMES[language], now=now, language=language)
+    message = card(then, events[: until + 1], owner=NAMES[language], language=language)
     draw([message_html("Shortlist", message.blocks)], IMAGES / f"slack-card-{language}.png")
 
 

@@ -101,8 +101,11 @@ class DatasetReport(_Part):
         zh = [f"{self.name}：{self.rows:,} 行{files_zh}，任务为{_TASKS_ZH[self.task]}（{shown}）"]
         if self.labels:
             least, most = min(self.labels.values()), max(self.labels.values())
-            en.append(f"{len(self.labels)} labels of {least} to {most} rows")
-            zh.append(f"{len(self.labels)} 个标签，每个 {least} 至 {most} 行")
+            each = (f"{least} to {most} rows", f"{least} 至 {most} 行")
+            if least == most:
+                each = (f"{least} rows each", f"{least} 行")
+            en.append(f"{len(self.labels)} labels of {each[0]}")
+            zh.append(f"{len(self.labels)} 个标签，每个 {each[1]}")
         if self.languages:
             counted = ", ".join(f"{name} {count}" for name, count in self.languages.items())
             en.append(counted)

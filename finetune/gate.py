@@ -5,14 +5,24 @@ Whatever surface an order comes from, however old its button is, it ends in `Job
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy import Engine
 
 from finetune.spec import EvaluationSpec, TuningSpec
 from finetune.state import Job, Terms
+from index.errors import BadInput
+
+if TYPE_CHECKING:
+    from finetune.jobs import Jobs
 
 Launch = tuple[EvaluationSpec | TuningSpec, Terms]
+
+
+class QuotaReached(BadInput):
+    """A quota of whoever started it leaves nothing for the next part of what is under way."""
 
 
 class Gate(Protocol):
@@ -50,3 +60,7 @@ class OpenGate:
 
     def prioritise(self, job: Job) -> None:
         """Any job may go first."""
+
+
+GateOf = Callable[[Engine, "Jobs"], Gate]
+"""Makes the gate for jobs that a worker queues by itself."""

@@ -22,7 +22,7 @@ from finetune.effort import Effort, effort
 from finetune.errors import NotForHosted, NothingLeaves, NothingToLearn, TunedAlready, UnreadableJob
 from finetune.executors.choice import device_of_jobs, require
 from finetune.folder import JobFolder
-from finetune.gate import Gate, OpenGate
+from finetune.gate import Gate, GateOf, OpenGate
 from finetune.outlook import Outlooks
 from finetune.people import JobsOfPerson
 from finetune.policy import ORDINARY as ORDINARY_POLICY
@@ -51,9 +51,10 @@ from finetune.state import (
 from finetune.tuning_admission import require_tunable
 from finetune.tuning_preview import TuningPreview
 from finetune.worker_process import COMMAND, WorkerProcess
+from finetune.workspaces import ELSEWHERE, asking_team, folder_of, team_of
 from index.bilingual import Bilingual
 from index.catalogue.tuned import TunedModel, adapter_of, find_tuned, read_tuned
-from index.errors import BadInput
+from index.errors import BadInput, UnknownJob
 
 _LOOK_S = 0.2
 _WORKER_LOOK_S = 1.0
@@ -97,6 +98,8 @@ class Jobs:
         self._engine = engine
         self.gate: Gate = OpenGate()
         """Asked before anything is started, stopped or reordered. The surface that has people puts its own here."""
+        self.keeps_workspaces_apart = False
+        """Whether who asks from Slack finds only jobs that began in their workspace, and data in its folder."""
         self._queue = Queue(engine)
         self._outlooks = Outlooks(engine, most_running=policy.running_per_person)
         self._spending = Spending(engine, policy)
@@ -135,8 +138,9 @@ class Jobs:
             if self._policy.personal_data != "keep":
                 data.require_clean(known, self._files)
             return known
-        is_free = self._datasets is None or path_or_name in data.SAMPLES
-        path = path_or_name if is_free or self._datasets is None else _inside(self._datasets, path_or_name)
+        folder = self._data_folder()
+        is_free = folder is None or path_or_name in data.SAMPLES
+        path = path_or_name if is_free or folder is None else _inside(folder, path_or_name)
         return data.register(
             path,
             home=self._files,
@@ -149,9 +153,21 @@ class Jobs:
 
     def dataset_names(self) -> builtins.list[str]:
         """Data sets that can be named to `register_dataset` here: the samples, and the files of the one folder."""
-        folder = self._datasets
+        folder = self._data_folder()
         found = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
         return [*data.SAMPLES, *(path.name for path in found if not path.name.startswith("."))]
+
+    def _data_folder(self) -> Path | None:
+        return self._datasets and folder_of(self._datasets, self._team())
+
+    def _team(self) -> str | None:
+        """The workspace that nobody may look out of; None where there is one, or nobody in Slack asks."""
+        return asking_team() if self.keeps_workspaces_apart else None
+
+    def is_in_sight(self, thread: str | None) -> bool:
+        """Whether what began in this thread may be seen by whoever asks now."""
+        team = self._team()
+        return team is None or team_of(thread) == team
 
     def register_file(
         self, path: Path, *, task: DatasetTask | None = None, labels: Sequence[str] = ()
@@ -264,14 +280,18 @@ class Jobs:
         return self._queue.find(dedupe_key)
 
     def status(self, job_id: str) -> Job:
-        """Where the job stands; UnknownJob when there is none."""
-        return self._queue.job(job_id)
+        """Where the job stands; UnknownJob when there is none, or it is another workspace's."""
+        job = self._queue.job(job_id)
+        if not self.is_in_sight(job.thread):
+            raise UnknownJob(job_id)
+        return job
 
     def list(
         self, owner: str | None = None, limit: int = 20, unfinished_only: bool = False
     ) -> builtins.list[Job]:
         """Jobs, the newest first."""
-        return self._queue.newest(owner=owner, limit=limit, unfinished_only=unfinished_only)
+        team = self._team()
+        return self._queue.newest(owner=owner, limit=limit, unfinished_only=unfinished_only, team=team)
 
     def under_keys(self, prefix: str) -> dict[str, Job]:
         """The jobs that were submitted under keys that begin like this, by key."""
@@ -279,7 +299,7 @@ class Jobs:
 
     def unreadable(self, limit: int = 20) -> builtins.list[UnreadableJob]:
         """What is wrong with those of the latest rows that `list` has to leave out."""
-        return self._queue.unreadable(limit=limit)
+        return self._queue.unreadable(limit=limit, team=self._team())
 
     def outlooks(self, found: Sequence[Job]) -> dict[str, Outlook]:
         """Place in the line, expected start, time left of those jobs that have not ended."""
@@ -287,11 +307,23 @@ class Jobs:
 
     def devices(self) -> builtins.list[DeviceUse]:
         """The devices of all workers, and who has them; empty while no worker lives."""
-        return self._outlooks.devices()
+        devices, team = self._outlooks.devices(), self._team()
+        if team is None:
+            return devices
+        return [
+            replace(use, owner=ELSEWHERE)
+            if use.job_id and not self.is_in_sight(self._queue.job(use.job_id).thread)
+            else use
+            for use in devices
+        ]
 
     def spent(self) -> builtins.list[Spent]:
         """Device time of each person, the most first."""
-        return self._outlooks.spent()
+        spent = self._outlooks.spent()
+        if self._team() is None:
+            return spent
+        here = {job.owner for job in self.list(limit=_ALL)}
+        return [one for one in spent if one.owner in here]
 
     def expected_cost(self, spec: EvaluationSpec | TuningSpec, terms: Terms = ORDINARY) -> Cost:
         """What a job is expected to take: as it is limited, or as such jobs took here."""
@@ -299,7 +331,7 @@ class Jobs:
 
     def used_since(self, start_utc: str) -> builtins.list[JobUse]:
         """What every job used that was submitted since then; one that has not ended, what it is expected to."""
-        unfinished = self.list(limit=_ALL, unfinished_only=True)
+        unfinished = self._queue.newest(owner=None, limit=_ALL, unfinished_only=True)
         return self._spending.since(start_utc, unfinished)
 
     def prioritise(self, job_id: str, priority: str) -> Job:
@@ -437,11 +469,17 @@ class Jobs:
             require(self._policy)
             self._worker.ensure()
 
-    def run_worker(self, name: str = "") -> Bilingual:
-        """Be a worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended."""
+    def run_worker(self, name: str = "", gate_of: GateOf | None = None) -> Bilingual:
+        """Be a worker, in the foreground, until SIGTERM or Ctrl-C; return why it ended. `gate_of`: see `run_worker`."""
         from finetune.worker import run_worker  # noqa: PLC0415 - keeps DBOS out of processes that only ask
 
-        return run_worker(home=self._home, database_url=self._database_url, policy=self._policy, name=name)
+        return run_worker(
+            home=self._home,
+            database_url=self._database_url,
+            policy=self._policy,
+            name=name,
+            gate_of=gate_of,
+        )
 
     def _tell(self, job_id: str, cursor: int, on_event: Callable[[JobEvent], None] | None) -> int:
         """Tell all events after the cursor; return the new cursor."""

@@ -105,15 +105,18 @@ class Queue:
         """Read one job; UnknownJob when there is none."""
         return self._one(select(jobs).where(jobs.c.id == _number(job_id)), job_id)
 
-    def newest(self, *, owner: str | None, limit: int, unfinished_only: bool) -> list[Job]:
-        """List jobs, the newest first. Rows that cannot be read are left out, see `unreadable`."""
-        query = _newest(owner=owner, limit=limit, unfinished_only=unfinished_only)
+    def newest(
+        self, *, owner: str | None, limit: int, unfinished_only: bool, team: str | None = None
+    ) -> list[Job]:
+        """List jobs, the newest first; with a `team` those of that workspace. Rows that cannot be read are left out,
+        see `unreadable`."""
+        query = _newest(owner=owner, limit=limit, unfinished_only=unfinished_only, team=team)
         with self._engine.connect() as connection:
             return list(_readable(connection.execute(query)))
 
-    def unreadable(self, *, limit: int) -> list[UnreadableJob]:
+    def unreadable(self, *, limit: int, team: str | None = None) -> list[UnreadableJob]:
         """What is wrong with those of the newest rows that no job can be made of."""
-        query = _newest(owner=None, limit=limit, unfinished_only=False)
+        query = _newest(owner=None, limit=limit, unfinished_only=False, team=team)
         found = []
         with self._engine.connect() as connection:
             for row in connection.execute(query):
@@ -285,8 +288,10 @@ def _event(number: int, kind: EventKind, data: dict[str, Any]) -> dict[str, Any]
     return {"job_id": number, "kind": kind, "data": data, "at_utc": utc_now()}
 
 
-def _newest(*, owner: str | None, limit: int, unfinished_only: bool) -> Select[Any]:
+def _newest(*, owner: str | None, limit: int, unfinished_only: bool, team: str | None) -> Select[Any]:
     query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+    if team is not None:
+        query = query.where(jobs.c.thread.startswith(f"{team}:", autoescape=True))
     if owner is not None:
         query = query.where(jobs.c.owner == owner)
     return query.where(jobs.c.state.in_(ACTIVE)) if unfinished_only else query

@@ -21,7 +21,7 @@ GOOD_ENOUGH_FRAC = 0.01
 """Expected shortfall of the leader, as a share of the span from the best candidate to the worst."""
 _ROUNDS_TO_PREDICT, _ROUNDS_BEFORE_DROPPING = 2, 3
 
-Ending = Literal["one left", "good enough", "target reached", "budget spent"]
+Ending = Literal["one left", "good enough", "target reached", "budget spent", "quota used up"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,10 +18,11 @@ from sqlalchemy import Engine, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from finetune.curves import Curves, Prediction, predict
+from finetune.gate import QuotaReached
 from finetune.jobs import Jobs
 from finetune.selection import Ending, Plan, Step, doubling_sizes, next_step
 from finetune.spec import TuningSpec
-from finetune.state import Job
+from finetune.state import ORDINARY, Job, Terms
 from index.bilingual import Bilingual
 from index.errors import BadInput
 from index.schema import selections
@@ -59,6 +60,10 @@ class SelectionSpec(BaseModel):
     def sizes(self) -> tuple[int, ...]:
         """Rows of each round."""
         return doubling_sizes(self.smallest or max(_FEWEST_ROWS, self.target // _SMALLEST_SHARE), self.target)
+
+    def require_possible(self) -> None:
+        """BadInput when two candidates are the same, or there are too few rows for two rounds."""
+        _refuse_the_impossible(self)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,7 +139,7 @@ class Selections:
 
         BadInput when two candidates are the same, or there are too few rows for two rounds.
         """
-        _refuse_the_impossible(spec)
+        spec.require_possible()
         values = {
             "dedupe_key": dedupe_key,
             "spec": spec.model_dump(mode="json"),
@@ -153,15 +158,22 @@ class Selections:
             self.advance(str(number))
         except BadInput:
             self._end(str(number), "cancelled", None)
+            self._stop_runs(str(number))
             raise
         return self.find(str(number))
+
+    def is_known(self, dedupe_key: str) -> bool:
+        """Whether a race was begun under this key."""
+        query = select(selections.c.id).where(selections.c.dedupe_key == dedupe_key)
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
 
     def find(self, selection_id: str) -> Selection:
         """The race of this number; BadInput when there is none."""
         query = select(selections).where(selections.c.id == _number(selection_id))
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
+        if row is None or not self._jobs.is_in_sight(row.thread):
             raise _unknown(selection_id)
         return self._selection(row)
 
@@ -169,7 +181,8 @@ class Selections:
         """Races, the newest first."""
         query = select(selections).order_by(selections.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
-            return [self._selection(row) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        return [self._selection(row) for row in rows if self._jobs.is_in_sight(row.thread)]
 
     def advance_all(self) -> None:
         """Take the next step of every race that has one."""
@@ -181,7 +194,7 @@ class Selections:
                 self.advance(str(number))
             except BadInput as error:  # such as a model that is gone: the race cannot go on
                 logger.warning("race ended", extra={"selection": number, "why": error.message.en})
-                self._end(str(number), "cancelled", {"reason": error.message.en})
+                self._end(str(number), "cancelled", {"reason": _both(error.message)})
 
     def advance(self, selection_id: str) -> None:
         """Queue the next round when the last one has ended, or end the race."""
@@ -192,8 +205,20 @@ class Selections:
         if step.size is None:
             self._end(race.id, "ended", _outcome(race, step, prediction))
             return
-        for name in step.running:
-            self._submit(race, name, step.size)
+        try:
+            for name in step.running:
+                self._submit(race, name, step.size)
+        except QuotaReached as reached:
+            self._stop_runs(race.id)
+            ended = replace(step, size=None, ending="quota used up")
+            self._end(
+                race.id, "ended", _outcome(race, ended, prediction) | {"reason": _both(reached.message)}
+            )
+
+    def _stop_runs(self, selection_id: str) -> None:
+        for run in self.find(selection_id).runs:
+            if not run.job.is_finished:
+                self._jobs.cancel(run.job.id)
 
     def tune_in_full(self, selection_id: str) -> Job:
         """Queue the fine-tune of the winner on all rows, once; BadInput while the race runs or has no winner."""
@@ -212,9 +237,7 @@ class Selections:
         if race.is_finished:
             return race
         self._end(race.id, "cancelled", None)
-        for run in self.find(selection_id).runs:
-            if not run.job.is_finished:
-                self._jobs.cancel(run.job.id)
+        self._stop_runs(selection_id)
         return self.find(selection_id)
 
     def _submit(self, race: Selection, name: str, size: int, key: str | None = None) -> Job:
@@ -225,7 +248,13 @@ class Selections:
         continues = max(before, key=lambda run: run.size).job.id if before else None
         spec = race.spec.candidates[place].model_copy(update={"learn_rows": size, "continues": continues})
         key = key or f"selection:{race.id}:{size}:{place}"
-        return self._jobs.submit(spec, dedupe_key=key, owner=race.owner, thread=race.thread)
+        return self._jobs.submit(
+            spec,
+            dedupe_key=key,
+            owner=race.owner,
+            thread=race.thread,
+            terms=_terms(race, before=bool(before)),
+        )
 
     def _end(self, selection_id: str, state: SelectionState, outcome: Mapping[str, Any] | None) -> None:
         still = (selections.c.id == _number(selection_id)) & (selections.c.state == "running")
@@ -337,6 +366,20 @@ def _outcome(race: Selection, step: Step, prediction: Prediction | None) -> dict
         "share_of_full_cost": race.spent_s / full_s if full_s else None,
         "jobs": [run.job.id for run in race.runs],
     }
+
+
+def _terms(race: Selection, *, before: bool) -> Terms:
+    """No run takes more than is left of the race's budget, nor one of the first more than its share: quotas count a run
+    that nobody can foretell as what it may take."""
+    if race.spec.budget_s is None or race.is_finished:
+        return ORDINARY
+    left_s = race.spec.budget_s - race.spent_s
+    share_s = left_s if before else left_s / len(race.spec.candidates)
+    return Terms(max_hours=share_s / 3600) if share_s > 0 else ORDINARY
+
+
+def _both(message: Bilingual) -> dict[str, str]:
+    return {"en": message.en, "zh": message.zh}
 
 
 def _number(selection_id: str) -> int:

@@ -29,8 +29,9 @@ FORGOTTEN = "forgotten-"
 """Begins the owner's name of a job whose owner asked to be forgotten."""
 
 EventKind = Literal["state", "progress", "candidate", "loss", "note"]
-"""state: {"state"}; progress: {"done", "total", "stage"}; candidate: one finished row of the result's
-`candidates`; loss: {"step", "train", "eval"}; note: {"en", "zh"}, a sentence for the person."""
+"""state: {"state"}; progress: {"done", "total", "stage"}, and "left_s" and "spent_usd" of the stage where known;
+candidate: one finished row of the result's `candidates`; loss: {"step", "train", "eval"}; note: {"en", "zh"}, a sentence
+for the person."""
 
 
 PRIORITIES: dict[str, int] = {"low": -1, "normal": 0, "high": 1}

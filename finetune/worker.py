@@ -30,6 +30,7 @@ from finetune.dispatcher import Dispatcher, Replaced
 from finetune.executors.base import Recipe
 from finetune.executors.choice import Place, choose
 from finetune.executors.local import RECIPES, own_environment
+from finetune.gate import GateOf
 from finetune.jobs import Jobs
 from finetune.leases import Leases
 from finetune.policy import ORDINARY, Policy
@@ -65,13 +66,14 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
     until_idle_s: float | None = None,
     recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
     keys: Mapping[str, str] | None = None,
+    gate_of: GateOf | None = None,
 ) -> Bilingual:
     """Serve the jobs of a store until SIGTERM, SIGINT or idleness; return why it ended, in a sentence.
 
     Runs in the main thread of its process. A job that is running when the worker stops goes on by itself, and
     the next worker takes it up. Several workers may share a store; on one home they need a `name` each. `keys` of
     providers, beside those in this process's own environment, reach only the recipes whose spec names the
-    provider.
+    provider. `gate_of`: what is asked before the worker itself queues the next round of a race.
     """
     home.mkdir(parents=True, exist_ok=True)
     stopping = _stop_on_signals()
@@ -118,6 +120,8 @@ def run_worker(  # noqa: PLR0913  what `main` reads, and what a test puts in the
         look_for_devices=place.devices,
     )
     jobs = Jobs(engine, home=home, database_url=database_url, worker_command=None, policy=policy)
+    if gate_of is not None:
+        jobs.gate = gate_of(engine, jobs)
     loop = Loop(
         engine,
         dispatcher,
@@ -170,7 +174,11 @@ def _await_devices(
     return ()
 
 
-def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequence[str]] = RECIPES) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    recipes: Mapping[Recipe, Sequence[str]] = RECIPES,
+    gate_of: GateOf | None = None,
+) -> int:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m finetune.worker", description="Run the queued jobs.")
     parser.add_argument("--home", type=Path, required=True, help="folder of jobs, data sets and logs")
@@ -192,6 +200,7 @@ def main(arguments: Sequence[str] | None = None, recipes: Mapping[Recipe, Sequen
             until_idle_s=given.until_idle,
             recipes=recipes,
             keys=keys,
+            gate_of=gate_of,
         )
     except ShortlistError as error:
         logger.error(error.message.en)

@@ -28,6 +28,8 @@ class Caller:
     """mention, message, command, button, form, home or terminal."""
     channel: str | None = None
     """Slack channel in which it is done; None where there is none."""
+    team: str | None = None
+    """Slack workspace in which it is done; None at a terminal."""
     request_id: str = field(default_factory=new_request_id)
 
 

@@ -52,6 +52,7 @@ def run(request: Request, desk: Desk) -> Answer:
         full=bool(wish.full),
         examples=wish.examples or 0,
         instruction=wish.instruction,
+        max_usd=wish.max_usd,
     )
     return started(request, submit(spec, request, desk), desk)
 

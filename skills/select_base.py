@@ -90,6 +90,13 @@ def _shown(request: Request, race: Selection) -> Answer:
     return Answer.to(request, text, actions=actions)
 
 
+def begun(race: Selection, language: Language) -> Answer:
+    """The plan of a race that was begun from a form."""
+    return told(race, language).model_copy(
+        update={"text": plan_markdown(race, language), "jobs": tuple(run.job.id for run in race.runs)}
+    )
+
+
 def told(race: Selection, language: Language) -> Answer:
     """How a race stands, for a thread in which nobody has asked just now."""
     text, actions = selection_markdown(race, language), _buttons(race, language)

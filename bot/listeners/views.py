@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,15 +22,18 @@ from bot import approvals, launch_wording
 from bot.approvals import NeedsApproval
 from bot.callers import CallerPool
 from bot.failures import error_message, error_sentence
-from bot.form_reading import Reading
+from bot.form_reading import Reading, Spec
 from bot.launches import Launch
+from bot.listeners.races import Verdict, look_at_race, start_race
 from bot.render.confirm import CONFIRM, checking_view, confirm_view, problem_view
-from bot.render.modals import EVALUATE, FINETUNE, opened
-from bot.render.slack import Block, shortened
+from bot.render.modals import EVALUATE, FINETUNE, FormOrigin, opened
+from bot.render.slack import shortened
 from bot.surface import Surface
 from bot.wording import say
 from finetune.errors import NothingToLearn
 from finetune.jobs import Wanted
+from finetune.selections import SelectionSpec
+from finetune.spec import EvaluationSpec
 from index.bilingual import Bilingual, Language
 from index.errors import BadInput
 
@@ -53,14 +55,6 @@ def register(app: App, surface: Surface) -> None:
     for callback in (EVALUATE, FINETUNE):
         app.view(callback)(partial(_submit, surface, lookups))
     app.view(CONFIRM)(partial(_confirmed, surface))
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of looking at a form: the view before the start, or what is wrong by field."""
-
-    view: Block | None
-    errors: Mapping[str, Bilingual]
 
 
 def _submit(surface: Surface, lookups: Executor, ack: Ack, body: Body, client: WebClient) -> None:
@@ -87,17 +81,25 @@ def _submit(surface: Surface, lookups: Executor, ack: Ack, body: Body, client: W
 def _look(surface: Surface, body: Body, client: WebClient) -> Verdict:
     """Read the form, keep what it asks for, and reckon what it takes."""
     draft, origin, _groups = opened(body["view"])
-    person: str = body["user"]["id"]
     reading = Reading(draft, surface.jobs, surface.data, client)
     spec = reading.spec()
     if spec is None:
         return Verdict(None, reading.errors)
+    if isinstance(spec, SelectionSpec):
+        return look_at_race(surface, spec, body, origin)
+    return _look_at_job(surface, spec, body, origin)
+
+
+def _look_at_job(surface: Surface, spec: Spec, body: Body, origin: FormOrigin) -> Verdict:
+    person: str = body["user"]["id"]
     try:
         spec = surface.jobs.checked(spec)
     except NothingToLearn as error:
         return Verdict(None, {"dataset": error.message})
     except BadInput as error:
-        return Verdict(None, {"candidates" if draft.kind == "evaluation" else "base_model": error.message})
+        return Verdict(
+            None, {"candidates" if isinstance(spec, EvaluationSpec) else "base_model": error.message}
+        )
     effort = surface.jobs.effort(spec)
     if not effort.runs:
         _label, reason = effort.refusals[0]
@@ -154,7 +156,10 @@ def _confirmed(surface: Surface, ack: Ack, body: Body, client: WebClient) -> Non
     try:
         if launch is None or launch.wanted.owner != person:
             raise BadInput(launch_wording.DRAFT_GONE)
-        _start(surface, client, launch)
+        if launch.race is not None:
+            start_race(surface, client, launch)
+        else:
+            _start(surface, client, launch)
     except Exception as error:  # the listener edge: any bug becomes an apology
         client.chat_postMessage(channel=person, **error_message(error, language).arguments())
 

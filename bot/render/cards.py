@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class Progress:
     candidates: tuple[dict[str, Any], ...] = ()
     loss: dict[str, Any] | None = None
     held_out_loss: float | None = None
+    spent_usd: dict[str, float] = field(default_factory=dict)
+    """By stage: what it has cost so far."""
 
     @property
     def frac(self) -> float | None:
@@ -70,6 +72,8 @@ def progress_of(events: Iterable[JobEvent]) -> Progress:
         elif event.kind == "progress":
             values |= {key: event.data.get(key) or 0 for key in ("done", "total")}
             values["stage"] = event.data.get("stage")
+            if (usd := event.data.get("spent_usd")) is not None:
+                values["spent_usd"] = {**values.get("spent_usd", {}), str(event.data.get("stage")): usd}
         elif event.kind == "candidate":
             values["candidates"] = (*values.get("candidates", ()), event.data)
         elif event.kind == "note":
@@ -191,6 +195,8 @@ def _detail_lines(job: Job, progress: Progress, language: Language) -> list[str]
         lines.append(say(wording.MORE_CANDIDATES, language, count=hidden))
     if progress.loss is not None:
         lines.append(_loss_line(progress, language))
+    if progress.spent_usd and not job.is_finished:
+        lines.append(_spent_line(job, progress, language))
     if job.reason is not None:
         lines.append(escaped(shortened(job.reason.to(language), 1_000)))
     elif progress.note is not None and not job.is_finished:
@@ -230,6 +236,20 @@ def _with_margin(metric: dict[str, Any]) -> str:
     if value is None:
         return "–"
     return f"{value:.2f} ± {(interval[1] - interval[0]) / 2:.2f}" if interval else f"{value:.2f}"
+
+
+def _spent_line(job: Job, progress: Progress, language: Language) -> str:
+    """What hosted models and a judge have cost so far."""
+    spent = _dollars(sum(progress.spent_usd.values()))
+    most = job.spec.max_usd if isinstance(job.spec, EvaluationSpec) else None
+    if most is None:
+        return say(wording.SPENT_SO_FAR, language, spent=spent)
+    return say(wording.SPENT_OF, language, spent=spent, most=_dollars(most))
+
+
+def _dollars(usd: float) -> str:
+    """Cents, and more digits where that would say nothing."""
+    return f"{usd:.4f}" if 0 < usd < 0.1 else f"{usd:.2f}"
 
 
 def _loss_line(progress: Progress, language: Language) -> str:

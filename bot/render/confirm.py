@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot import launch_wording as wording
+from bot import wording as words
 from bot.access import Limits
 from bot.people import mention
 from bot.render.approvals import limits_words, spec_words
@@ -12,9 +13,11 @@ from bot.render.inputs import plain
 from bot.render.slack import Block, context, escaped, section, shortened
 from bot.wording import say
 from finetune.effort import Effort
+from finetune.selections import SelectionSpec
 from finetune.spec import EvaluationSpec, TuningSpec
 from index.bilingual import Bilingual, Language
 from skills.outlook import duration
+from skills.wording import short_name
 
 CONFIRM = "shortlist_confirm"
 _SHOWN_REFUSALS = 6
@@ -38,19 +41,50 @@ def confirm_view(  # noqa: PLR0913  what is known of the job, from five sides
         section("\n".join(lines)),
         *(_refused(label, reason, language) for label, reason in effort.refusals[:_SHOWN_REFUSALS]),
     ]
-    if recognised:
-        seen = [escaped(shortened(line.to(language), _LINE_CHARS)) for line in recognised[:8]]
-        blocks.append(section("\n".join([wording.RECOGNISED.to(language), *(f"• {line}" for line in seen)])))
+    blocks += _seen(recognised, language)
     if approvers:
         asked = ", ".join(mention(person) for person in approvers[:3])
-        words = say(wording.ABOVE_LIMIT, language, limits=limits_words(limits, language), approvers=asked)
-        blocks.append(section(words))
+        leave = say(wording.ABOVE_LIMIT, language, limits=limits_words(limits, language), approvers=asked)
+        blocks.append(section(leave))
     submit = wording.ASK_TO_APPROVE if approvers else wording.START
     return _view(blocks, language) | {
         "callback_id": CONFIRM,
         "private_metadata": key,
         "submit": plain(submit.to(language)),
     }
+
+
+def confirm_race_view(
+    key: str, race: SelectionSpec, effort: Effort, *, recognised: Sequence[Bilingual], language: Language
+) -> Block:
+    """Which bases will race on what, the rounds, what all of it takes at most; and Start."""
+    first = race.candidates[0]
+    names = (", " if language == "en" else "、").join(short_name(name) for name in race.names)
+    head = say(words.RACE_OF, language, names=escaped(names), dataset=escaped(first.dataset.name))
+    sizes = ", ".join(f"{size:,}" for size in race.sizes)
+    lines = [words.RACE_AT_MOST.to(language), *(f"• {line}" for line in effort_lines(effort, language))]
+    if race.budget_s is not None:
+        limit = duration(race.budget_s).to(language)
+        lines.append("• " + say(words.RACE_BUDGET, language, duration=limit))
+    blocks = [
+        section(f"*{shortened(head, _LINE_CHARS)}*"),
+        section(say(words.RACE_ROUNDS, language, sizes=sizes)),
+        section("\n".join(lines)),
+        *_seen(recognised, language),
+    ]
+    return _view(blocks, language) | {
+        "callback_id": CONFIRM,
+        "private_metadata": key,
+        "submit": plain(wording.START.to(language)),
+    }
+
+
+def _seen(recognised: Sequence[Bilingual], language: Language) -> list[Block]:
+    """What was recognised in the data."""
+    if not recognised:
+        return []
+    seen = [escaped(shortened(line.to(language), _LINE_CHARS)) for line in recognised[:8]]
+    return [section("\n".join([wording.RECOGNISED.to(language), *(f"• {line}" for line in seen)]))]
 
 
 def checking_view(language: Language) -> Block:

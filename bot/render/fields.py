@@ -43,7 +43,13 @@ _QUANTIZATIONS = Field(
     usual=("none",),
 )
 _METRIC = Field(name="metric", label=wording.METRIC_LABEL, kind="menu", names=METRICS, usual=AS_FOUND)
-_BASE_MODEL = Field(name="base_model", label=wording.BASE_MODEL_LABEL, kind="text", is_needed=True)
+_BASE_MODEL = Field(
+    name="base_model",
+    label=wording.BASE_MODEL_LABEL,
+    kind="lines",
+    hint=wording.BASE_MODEL_HINT,
+    is_needed=True,
+)
 _METHOD = Field(
     name="method", label=wording.METHOD_LABEL, kind="menu", names=wording.METHOD_NAMES, is_needed=True
 )
@@ -91,6 +97,13 @@ ON_DEMAND: Final[Mapping[Kind, tuple[Field, ...]]] = {
         _SEED,
     ),
     "tuning": (
+        Field(
+            name="budget_hours",
+            label=wording.RACE_BUDGET_LABEL,
+            kind="number",
+            hint=wording.RACE_BUDGET_HINT,
+            limits=("0.01", None),
+        ),
         Field(
             name="search",
             label=launch_wording.SEARCH_LABEL,

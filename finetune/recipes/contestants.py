@@ -27,7 +27,7 @@ from finetune.columns import Row
 from finetune.device import Device
 from finetune.models import models_folder, resolve
 from finetune.recipes.answer_key import answer_key
-from finetune.recipes.answers import Answer, answer_rows, answers_so_far, take_kept, to_keep
+from finetune.recipes.answers import Answer, answer_rows, answers_so_far, spending, take_kept, to_keep
 from finetune.recipes.askers import asker_for, scoring_rule
 from finetune.recipes.asking import Asker
 from finetune.recipes.energy import EnergyMeter
@@ -316,11 +316,17 @@ def _pace(job: JobDir, task: Task, name: str, done: int, too_long: int) -> Calla
     """Tell the progress and, after the first rows, how long the candidate's other rows take if it stays."""
     started_s, already = time.monotonic(), len(answers_so_far(job, name))
 
+    candidate = task.spec.candidates[task.names.index(name)]
+
+    def spent_usd() -> float | None:
+        paid = [answer for answer in answers_so_far(job, name) if not answer.is_cached]
+        return spending(paid)["usd"] if candidate.is_hosted else None
+
     def tell(answered: int) -> None:
         new, left = answered - already, len(task.rows) - too_long - answered
         each_s = (time.monotonic() - started_s) / new
         left_s = each_s * left if new >= _PACED_ROWS else None
-        job.progress(done + new, task.total, name, left_s=left_s)
+        job.progress(done + new, task.total, name, left_s=left_s, spent_usd=spent_usd)
 
     return tell
 

@@ -37,6 +37,7 @@ from finetune.spec import JUDGED, Candidate, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import BadInput, JobFailed
 
+JUDGE_STAGE = "judge"
 _FIRST_BATCH, _FIRST_BATCH_FRAC, _GROWTH = 20, 0.05, 1.3
 _SHORTEST_RACE = 40
 """With fewer rows there is nothing to save."""
@@ -175,6 +176,8 @@ def _ask(
         if judge.baseline is not None and contestants[0].failure is not None:
             raise _no_baseline(contestants[0].name, contestants[0].failure)
         judge.see(batch, answers)
+        done = _done(contestants, task)
+        contestants[0].job.progress(done, task.total, JUDGE_STAGE, spent_usd=lambda: judge.spent_usd)
         for contestant in asked:
             _settle(contestant, is_last=is_last)
 

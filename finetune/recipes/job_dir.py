@@ -65,8 +65,16 @@ class JobDir:
         """Report that something happened."""
         append_line(self.path / "events.jsonl", {"kind": kind, "data": data})
 
-    def progress(self, done: int, total: int, stage: str, *, left_s: float | None = None) -> None:
-        """Report how far it is, and how long the stage will still take where that is known.
+    def progress(
+        self,
+        done: int,
+        total: int,
+        stage: str,
+        *,
+        left_s: float | None = None,
+        spent_usd: Callable[[], float | None] | None = None,
+    ) -> None:
+        """Report how far it is, how long the stage will still take where that is known, and what it has cost so far.
 
         At most once a second, except at the end of a stage.
         """
@@ -74,6 +82,8 @@ class JobDir:
         if done >= total or now_s - self._last_progress_s >= _SECONDS_BETWEEN_PROGRESS_EVENTS:
             self._last_progress_s = now_s
             known = {} if left_s is None else {"left_s": round(left_s, 1)}
+            if spent_usd is not None and (usd := spent_usd()) is not None:
+                known["spent_usd"] = round(usd, 6)
             self.emit("progress", {"done": done, "total": total, "stage": stage, **known})
 
     def note(self, sentence: Bilingual) -> None:

@@ -79,9 +79,10 @@ def _headline(race: Selection) -> Bilingual:
     if race.state == "running":
         return _under_way(race)
     if race.state == "cancelled":
-        reason = (race.outcome or {}).get("reason")
-        why = f": {reason}" if reason else ""
-        return Bilingual(f"**Selection {race.id}** was stopped{why}.", f"**选型 {race.id}** 已停止{why}。")
+        why = _reason(race)
+        return Bilingual(
+            f"**Selection {race.id}** was stopped. {why.en}".strip(), f"**选型 {race.id}** 已停止。{why.zh}"
+        )
     outcome = race.outcome or {}
     if outcome.get("winner") is None:
         return Bilingual(
@@ -97,11 +98,17 @@ def _headline(race: Selection) -> Bilingual:
         low, high = predicted["interval95"]
         loss = f"{predicted['predicted_loss']:.3f} ({low:.3f}–{high:.3f})"
         figures = Bilingual(f" Predicted loss {loss} nats a row.", f" 预测损失 {loss}（纳特/行）。")
-    saving = _saving(race)
+    saving, why = _saving(race), _reason(race)
     return Bilingual(
-        f"**{name}** is the base to fine-tune: {ending.en}.{figures.en}{saving.en}",
-        f"**{name}** 是最值得微调的底座：{ending.zh}。{figures.zh}{saving.zh}",
+        f"**{name}** is the base to fine-tune: {ending.en}.{figures.en}{saving.en} {why.en}".strip(),
+        f"**{name}** 是最值得微调的底座：{ending.zh}。{figures.zh}{saving.zh}{why.zh}",
     )
+
+
+def _reason(race: Selection) -> Bilingual:
+    """What ended it from outside, as a sentence; in one language where it was kept so once."""
+    reason = (race.outcome or {}).get("reason") or ""
+    return Bilingual(reason["en"], reason["zh"]) if isinstance(reason, dict) else Bilingual(reason, reason)
 
 
 def _under_way(race: Selection) -> Bilingual:
@@ -225,5 +232,8 @@ _ENDINGS = {
     "target reached": Bilingual("it was best on all rows", "在全部数据上它最好"),
     "budget spent": Bilingual(
         "it is likeliest to win, but the budget ended the race before that was sure", "它最可能胜出，但预算用尽时尚不能确定"
+    ),
+    "quota used up": Bilingual(
+        "it leads so far, but a quota ended the race before that was sure", "目前它领先，但配额已到，竞速在确定之前结束"
     ),
 }  # fmt: skip

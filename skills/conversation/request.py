@@ -156,6 +156,8 @@ class EvaluationWish(BaseModel):
     """Rows shown with their answers first."""
     instruction: str | None = None
     """What the models are told first."""
+    max_usd: float | None = Field(default=None, gt=0)
+    """Dollars that hosted models may cost."""
 
     def over(self, before: EvaluationWish) -> EvaluationWish:
         """This wish, and where it says nothing the one before."""

@@ -176,7 +176,9 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         is_asked = signals.asks_knowledge or statement.reading.has("which")
         return {name: value for name, value in fields.items() if name != "priority" or not is_asked} | named
     if skill == "evaluate":
-        return {name: value for name, value in fields.items() if name != "finetune"} | named
+        # Money said of an evaluation is what it may cost, not what the model may cost afterwards.
+        dropped = {"finetune", "budget_usd_per_month"}
+        return {name: value for name, value in fields.items() if name not in dropped} | named
     if skill in ("finetune", "select-base"):
         return {**fields, **named, "finetune": True}
     if skill == "answer":

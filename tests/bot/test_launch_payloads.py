@@ -17,13 +17,14 @@ from bot.inbound import Place
 from bot.launches import Launch
 from bot.render.approvals import asked_message, decided_message
 from bot.render.cards import card, result_message
-from bot.render.confirm import checking_view, confirm_view, problem_view
+from bot.render.confirm import checking_view, confirm_race_view, confirm_view, problem_view
 from bot.render.fields import AFTER_DATA, BEFORE_DATA, ON_DEMAND, Kind
 from bot.render.jobs import jobs_message
 from bot.render.modals import FormOrigin, form, logs_view
 from finetune.device import Device
 from finetune.effort import Effort
 from finetune.jobs import Wanted
+from finetune.selections import SelectionSpec
 from finetune.spec import Candidate, DatasetRef, EvaluationSpec
 from finetune.state import ACTIVE, TERMINAL, EventKind, Job, JobEvent
 from index.bilingual import Bilingual, Language
@@ -60,6 +61,14 @@ EFFORTS = [
 ]  # fmt: skip
 
 
+RACES = [
+    SelectionSpec(
+        candidates=tuple(tuning(base_model=f"{'m' * length}{n}") for n in range(count)), budget_s=budget
+    )
+    for length, count, budget in ((5, 2, None), (200, 32, 7200.0))
+]
+
+
 def drafts(kind: Kind) -> Iterator[Draft]:
     """Empty, filled to the brim, and each choice of data."""
     fields = (*BEFORE_DATA[kind], *AFTER_DATA[kind], *ON_DEMAND[kind])
@@ -90,6 +99,10 @@ def views(language: Language) -> Iterator[dict[str, Any]]:
                     "view:V1", spec, effort, recognised=[Bilingual(LONG, LONG)] * 12,
                     limits=Limits(gpu_hours=1, usd=5), approvers=approvers, language=language,
                 )  # fmt: skip
+    for race in RACES:
+        for effort in EFFORTS:
+            seen = [Bilingual(LONG, LONG)] * 12
+            yield confirm_race_view("view:V1", race, effort, recognised=seen, language=language)
     yield checking_view(language)
     yield problem_view({f"field {n}": LONG for n in range(25)}, language)
     yield logs_view("Evaluation #42", "<log> " * 5_000, language)
@@ -110,7 +123,7 @@ def jobs() -> Iterator[Job]:
 def events() -> list[JobEvent]:
     """All that a recipe may tell, more of it than a card has room for."""
     told: list[tuple[EventKind, dict[str, Any]]] = [
-        ("progress", {"done": 5, "total": 10, "stage": "evaluate"}),
+        ("progress", {"done": 5, "total": 10, "stage": "evaluate", "spent_usd": 0.42}),
         *(("candidate", candidate_row(model=f"organisation/{'a' * 200}-{n}")) for n in range(15)),
         ("candidate", candidate_row(stopped="eliminated")),
         ("candidate", candidate_row(stopped="failed")),

@@ -351,6 +351,10 @@ def test_the_budget_ends_the_asking_before_it_is_exceeded(server: Server, tmp_pa
     assert result["candidates"][0]["items_seen"] == round(result["spent_usd"])
     notes = [line["data"]["en"] for line in lines_of(job / "events.jsonl") if line["kind"] == "note"]
     assert "the budget" in notes[-1]
+    told = [line["data"] for line in lines_of(job / "events.jsonl") if line["kind"] == "progress"]
+    spent = [one["spent_usd"] for one in told if "spent_usd" in one]
+    assert spent == sorted(spent)
+    assert 0 < spent[-1] <= result["spent_usd"]
     # Another job goes on where this one stopped, and pays for no answer twice.
     again = job_folder(
         tmp_path / "again", EvaluationSpec.model_validate_json((job / "spec.json").read_text()), tmp_path

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
+from bot.worker import rounds_within_quotas
 from finetune.jobs import Jobs
 from finetune.selections import Selection, Selections, SelectionSpec
 from finetune.spec import DatasetRef, TuningSpec
@@ -16,6 +17,7 @@ from finetune.state import Job
 from index.errors import BadInput
 from index.schema import jobs as jobs_table
 from index.store import open_store, sqlite_url
+from skills.base_selection.report import selection_markdown
 from tests.finetune import tiny_models as tiny
 
 Loss = Callable[[int], float]
@@ -192,3 +194,54 @@ def test_what_cannot_be_raced_is_said(house: House, changes: dict[str, object], 
 def test_an_unknown_race_is_said(house: House, given: str) -> None:
     with pytest.raises(BadInput, match="There is no selection"):
         house.races.find(given)
+
+
+def with_quota(house: House, tmp_path: Path, gpu_minutes: float) -> None:
+    """The worker's gate, with a file that gives everybody so much a month."""
+    rules = tmp_path / "access.yaml"
+    rules.write_text(f"quotas: {{person: {{gpu_minutes: {gpu_minutes}}}}}")
+    house.jobs.gate = rounds_within_quotas(rules)(house.engine, house.jobs)
+
+
+def test_quota_of_the_person_ends_a_race_before_a_round_with_what_is_known(
+    house: House, tmp_path: Path
+) -> None:
+    race = house.start()
+    for job in house.waiting(race):
+        house.finish(job)
+    with_quota(house, tmp_path, gpu_minutes=1.9)
+    race = house.run_to_the_end(race)
+    outcome = race.outcome or {}
+    spent = sum(run.job.ran_s for run in race.runs) / 60
+
+    assert race.state == "ended"
+    assert outcome["ending"] == "quota used up"
+    assert outcome["winner"] in race.spec.names
+    assert spent < 2.5
+    assert max(run.size for run in race.runs) < race.spec.target
+    told = [selection_markdown(race, language) for language in ("en", "zh")]
+    assert "a quota ended the race" in told[0]
+    assert "quota for ana" in told[0]
+    assert "The next round was not started." in told[0]
+    assert "本月的配额" in told[1]
+
+
+def test_race_within_the_quota_goes_on_to_its_own_end(house: House, tmp_path: Path) -> None:
+    race = house.start()
+    for job in house.waiting(race):
+        house.finish(job)
+    with_quota(house, tmp_path, gpu_minutes=10_000)
+    race = house.run_to_the_end(race)
+    assert (race.outcome or {})["ending"] != "quota used up"
+
+
+def test_no_run_of_a_round_that_the_quota_cannot_complete_goes_on(house: House, tmp_path: Path) -> None:
+    race = house.start()
+    for job in house.waiting(race):
+        house.finish(job)
+    with_quota(house, tmp_path, gpu_minutes=1)
+    house.races.advance_all()
+    race = house.races.find(race.id)
+    assert race.state == "ended"
+    assert house.waiting(race) == []
+    assert (race.outcome or {})["winner"] in race.spec.names

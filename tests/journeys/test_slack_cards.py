@@ -57,7 +57,9 @@ def test_card_shows_progress_and_the_result_is_posted_once(tmp_path: Path, slack
         worker = Worker(bot.surface, bot.surface.jobs.status("1"))
         worker.move("starting", "running")
         worker.tell("candidate", **candidate_row(value=0.86))
-        worker.tell("progress", done=412, total=824, stage="evaluate")
+        worker.tell("progress", done=200, total=824, stage="openai:gpt-4.1-mini", spent_usd=0.3)
+        worker.tell("progress", done=210, total=824, stage="judge", spent_usd=0.1)
+        worker.tell("progress", done=412, total=824, stage="openai:gpt-4.1-mini", spent_usd=0.42)
         bot.surface.cards.tick(bot.app.client)
         running = shown(card)
         worker.succeed(evaluation_result())
@@ -67,6 +69,8 @@ def test_card_shows_progress_and_the_result_is_posted_once(tmp_path: Path, slack
 
     assert "██████░░░░░░` 50%" in running
     assert "SmolLM2-135M-Instruct — accuracy 0.86 ± 0.04 (412 items)" in running
+    assert "Hosted models have cost $0.52 so far" in running
+    assert "Hosted models have cost" not in shown(card)
     assert "shortlist_cancel" in running
     assert "shortlist_cancel" not in shown(card)
     assert result["thread_ts"] == card["ts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -9,9 +10,11 @@ from threading import Event
 import pytest
 
 from bot.listeners import views
+from finetune.selections import Selections
 from finetune.spec import Candidate, EvaluationSpec
 from skills.conversation.answer import Action, Recommendation
 from skills.conversation.request import EvaluationWish, Turn
+from tests.finetune import tiny_models as tiny
 from tests.slack_bot import (
     MODEL,
     answer_to,
@@ -71,7 +74,7 @@ def test_submitted_form_starts_the_job_and_posts_its_card(tmp_path: Path, slack:
 def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, slack: SlackServer) -> None:
     surface = open_surface(tmp_path)
     wish = EvaluationWish(
-        metric="f1_macro", data_task="classification", full=True, examples=3, instruction="Say it."
+        metric="f1_macro", data_task="classification", full=True, examples=3, instruction="Say it.", max_usd=5
     )
     read = surface.read
     surface = replace(
@@ -86,7 +89,7 @@ def test_words_after_the_command_fill_in_how_it_is_to_be_done(tmp_path: Path, sl
 
     assert isinstance(job.spec, EvaluationSpec)
     assert (job.spec.metric, job.spec.full, job.spec.examples, job.spec.limit) == ("f1_macro", True, 3, 64)
-    assert (job.spec.instruction, job.spec.dataset.task) == ("Say it.", "classification")
+    assert (job.spec.instruction, job.spec.dataset.task, job.spec.max_usd) == ("Say it.", "classification", 5)
 
 
 def test_form_left_as_it_opens_asks_for_nothing_unusual(tmp_path: Path, slack: SlackServer) -> None:
@@ -291,3 +294,63 @@ def test_confirmed_form_of_somebody_else_starts_nothing(tmp_path: Path, slack: S
 
     assert "open it again" in told["text"]
     assert jobs == []
+
+
+def two_bases(folder: Path) -> tuple[str, str]:
+    """Two models that can be tuned without a network."""
+    small, large = (str(tiny.saved(folder / name, tiny.bare_encoder())) for name in ("small", "large"))
+    return small, large
+
+
+def test_several_bases_lead_from_the_form_over_an_estimate_to_their_race(
+    tmp_path: Path, slack: SlackServer
+) -> None:
+    bases = two_bases(tmp_path)
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = open_form(bot, "/finetune", f"{' '.join(bases)} on tickets")
+        assert initial(view, "base_model") == "\n".join(bases)
+        view = with_more_options(bot, view)
+        confirmed = launch(bot, view, budget_hours="2")
+        bot.ana.submit(confirmed)
+        plan, *cards = bot.posts()
+        races = Selections(bot.surface.engine, bot.surface.jobs)
+        (race,) = races.newest()
+
+    seen = json.dumps(confirmed)
+    assert "best once tuned on tickets: small, large?" in seen
+    assert "2.0 h of device time" in seen
+    assert (race.owner, race.spec.budget_s, race.state) == ("U0ANA", 7200, "running")
+    assert race.spec.names == bases
+    assert "*Selection 1*" in shown(plan).replace("**", "*")
+    assert len(cards) == len(race.runs) == 2
+    assert {card["thread_ts"] for card in cards} == {plan["ts"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "said"),
+    [
+        ({"base_model": "{0}\n{0}"}, "base_model", "named twice"),
+        ({"base_model": "{0}\nno-such-model"}, "base_model", "no-such-model"),
+        ({"base_model": "{0}\n{1}", "search": "3"}, "search", "none are searched"),
+        ({"base_model": "{0}\n{1}", "limit": "10"}, "base_model", "too few"),
+    ],
+)
+def test_race_that_makes_no_sense_is_told_at_its_field(
+    tmp_path: Path, slack: SlackServer, values: dict[str, str], field: str, said: str
+) -> None:
+    bases = two_bases(tmp_path)
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        view = with_more_options(bot, open_form(bot, "/finetune", f"{MODEL} on tickets"))
+        verdict = bot.ana.submit(view, **{name: value.format(*bases) for name, value in values.items()})
+        bot.settle()
+
+    assert said in verdict["errors"][field]
+    assert bot.surface.jobs.list() == []
+
+
+def test_form_with_several_bases_of_who_may_not_is_refused(tmp_path: Path, slack: SlackServer) -> None:
+    with running_bot(open_surface(tmp_path, runners=frozenset({"U0BEN"})), slack) as bot:
+        bot.ana.command("/finetune", f"{MODEL} Qwen/Qwen2.5-0.5B-Instruct on tickets")
+        told = bot.told()
+
+    assert "runner" in json.dumps(told)

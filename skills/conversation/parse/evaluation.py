@@ -1,4 +1,4 @@
-"""Read how an evaluation is to be done: metric, task, everybody to the end, examples, instruction.
+"""Read how an evaluation is to be done: metric, task, everybody to the end, examples, instruction, cost.
 
 Its words are a lexicon of their own: "accuracy" is nothing that the other parsers should trip over.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
+from skills.conversation.parse.money import read_spending
 from skills.conversation.parse.phrases import phrasebook_of
+from skills.conversation.parse.quantities import find_quantities
 from skills.conversation.parse.reading import Reading
 from skills.conversation.request import EvaluationWish
 
@@ -17,6 +19,7 @@ _EXAMPLES = re.compile(
     r"|(\d{1,4}) ?个?(?:示例|范例|样例)"
 )
 _LIMIT = re.compile(r"--limit[ =](\d{1,9})")
+_MAX_USD = re.compile(r"--max-usd[ =]\$?(\d{1,7}(?:\.\d{1,4})?)")
 _INSTRUCTION = re.compile(
     r"(?:instruction|system prompt|指令|提示词)(?: is)?\s*[:：=为是]?\s*(?:\"([^\"]+)\"|“([^”]+)”|「([^」]+)」)",
     re.IGNORECASE,
@@ -33,7 +36,15 @@ def read_evaluation(reading: Reading, text: str) -> EvaluationWish:
         data_task=found.get("data_task"),
         examples=int(_said(examples)) if examples else None,
         instruction=_said(instruction) if instruction else None,
+        max_usd=_max_usd(reading),
     )
+
+
+def _max_usd(reading: Reading) -> float | None:
+    """What it may cost, as one types it at a terminal or says it."""
+    typed = _MAX_USD.search(reading.text.folded)
+    found = float(typed[1]) if typed else read_spending(reading, find_quantities(reading))
+    return found or None
 
 
 def read_limit(reading: Reading) -> int | None:

@@ -55,6 +55,16 @@ def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
     return Money(fields | volume.fields, frozenset(used) | volume.used)
 
 
+def read_spending(reading: Reading, quantities: Sequence[Quantity]) -> float | None:
+    """Dollars that one job may cost: "for at most 5 dollars", "最多花 5 美元". A price and a budget a month are none."""
+    for amount in quantities:
+        if not amount.is_money or amount.is_negated or amount.bound == "min" or amount.value <= 0:
+            continue
+        if _price_base(reading, quantities, amount) is None and _period(reading, amount) is None:
+            return _rounded(usd(amount))
+    return None
+
+
 def _amounts(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     """Sums of money. A budget without a currency is in the one that goes with the language."""
     for quantity in quantities:

@@ -22,6 +22,13 @@ from skills.conversation.parse.evaluation import read_evaluation, read_limit
         ('evaluate it, instruction: "Only the label"', {"instruction": "Only the label"}),
         ("评测它，数据 tickets，全量，按召回率，4个示例，指令：“只回答标签”",
          {"full": True, "metric": "recall_macro", "examples": 4, "instruction": "只回答标签"}),
+        ("evaluate it on tickets max $5", {"max_usd": 5}),
+        ("evaluate it on tickets for at most 5 dollars", {"max_usd": 5}),
+        ("evaluate it on tickets, 64 rows, spend no more than $2.50", {"max_usd": 2.5}),
+        ("evaluate it on tickets --max-usd 0.5", {"max_usd": 0.5}),
+        ("evaluate it on tickets, it costs $3 per million tokens", {}),
+        ("在 tickets 上评测它，最多花 5 美元", {"max_usd": 5}),
+        ("在 tickets 上评测它，费用不超过 2 美元", {"max_usd": 2}),
         ("全精度评测它，按分类任务", {"data_task": "classification"}),
     ],
 )  # fmt: skip
