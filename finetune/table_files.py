@@ -252,7 +252,17 @@ def _read_workbook(content: bytes, name: str) -> Iterator[Record]:
         sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
         sheet.reset_dimensions()  # what the file says of its size may be wrong
         yield from _named_cells(_even(sheet.iter_rows(values_only=True), name), name)
-    except (BadZipFile, zlib.error, EOFError, KeyError, ValueError, IndexError, SyntaxError) as error:
+    # Of another version of zip, or under a password: NotImplementedError and RuntimeError.
+    except (
+        BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        ValueError,
+        IndexError,
+        SyntaxError,
+        RuntimeError,
+    ) as error:
         raise BrokenFile(name, kind="Excel") from error
 
 
