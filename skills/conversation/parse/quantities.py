@@ -21,6 +21,9 @@ _LIMIT_REACH = 6
 _BEFORE_UNITS = frozenset({"-", "多", "余", "来"})
 """ "24-GB", 两百多页."""
 _SHEET_REACH = 12
+_DEVICE_TIME = frozenset(
+    {"hour", "hours", "hr", "hrs", "h", "minute", "minutes", "min", "mins", "day", "days"}
+)
 _BOUNDS: tuple[tuple[str, Bound], ...] = (("at_most", "max"), ("at_least", "min"), ("about", "about"))
 _FLIPPED: dict[Bound, Bound] = {"max": "min", "min": "max", "about": "about", "exact": "exact"}
 _OWNERS_OF_DIGITS = ("gpu", "quantization", "licence", "per_tokens", "not_a_model")
@@ -115,7 +118,7 @@ def _unit(reading: Reading, number: Number) -> tuple[str | None, bool, int, int]
         return "token" if is_volume else None, False, number.start, number.end
     if after.category == "currency_after" and _counts_cards(reading, after):
         return "gpu", False, number.start, after.end
-    if after.value == "gpu" and _counts_other_sheets(reading, after):
+    if after.value == "gpu" and (_counts_other_sheets(reading, after) or _is_device_time(reading, after)):
         return "other", False, number.start, after.end
     return after.value, after.category == "currency_after", number.start, after.end
 
@@ -134,6 +137,15 @@ def _counts_cards(reading: Reading, unit: Match) -> bool:
     following = number_at(reading.tokens, unit.end) if unit.end < len(reading.tokens) else None
     is_memory = following is not None and _starting(reading, following.end, ("unit",)) is not None
     return is_memory or reading.after(unit.end, "gpu", 2) is not None
+
+
+def _is_device_time(reading: Reading, unit: Match) -> bool:
+    """ "2 GPU hours", "两个 GPU 小时": time on a device, not so many devices."""
+    following = [token.text for token in reading.tokens[unit.end : unit.end + 2]]
+    following = following[1:] if following[:1] == ["-"] else following
+    return bool(following) and (
+        following[0] in _DEVICE_TIME or reading.gap(unit.end, unit.end + 2) in ("小 时", "分 钟")
+    )
 
 
 def _counts_other_sheets(reading: Reading, unit: Match) -> bool:
