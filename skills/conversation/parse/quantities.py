@@ -22,7 +22,7 @@ _BEFORE_UNITS = frozenset({"-", "多", "余", "来"})
 """ "24-GB", 两百多页."""
 _SHEET_REACH = 12
 _DEVICE_TIME = frozenset(
-    {"hour", "hours", "hr", "hrs", "h", "minute", "minutes", "min", "mins", "day", "days"}
+    {"hour", "hours", "hr", "hrs", "minute", "minutes", "min", "mins", "day", "days"}
 )
 _BOUNDS: tuple[tuple[str, Bound], ...] = (("at_most", "max"), ("at_least", "min"), ("about", "about"))
 _FLIPPED: dict[Bound, Bound] = {"max": "min", "min": "max", "about": "about", "exact": "exact"}
