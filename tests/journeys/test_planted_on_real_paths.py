@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from bot.app import build_desk
 from bot.metrics import Metrics
 from bot.settings import Settings
 from bot.slack import surface_of
+from finetune.jobs import Jobs
 from index.logs import JsonLines, TextLines, _is_wanted
 from index.schema import audit, job_events, measurements
 from index.store import sqlite_url
@@ -97,6 +99,8 @@ def test_what_was_planted_is_in_no_log_event_figure_or_audit_row(
     api.error_code = SAID
     settings = Settings(home=tmp_path, chat_model="openai:words", chat_base_url=api.url, _env_file=None)
     desk = build_desk(settings)
+    without_worker = Jobs(desk.engine, home=tmp_path, database_url=sqlite_url(tmp_path), worker_command=None)
+    desk = replace(desk, jobs=without_worker)  # the worker of this test is the only one
     surface = surface_of(desk, Access(frozenset({"*"})))
     with running_bot(surface, slack) as bot:
         bot.ana.mention(f"why can't I compare perplexity across models? {WORD}")
