@@ -9,7 +9,7 @@ import pytest
 from benchmarks.fuzz_deep import fuzz
 from benchmarks.fuzz_targets import targets
 
-CASES = 40
+CASES = 25
 
 
 @pytest.mark.filterwarnings("ignore")  # damaged files make libraries warn, as they should
