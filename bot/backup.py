@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -167,7 +168,16 @@ def _unpacked(archive: Path, folder: Path) -> tuple[str, int, int]:
             tar.extractall(folder, filter="data")
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         hashes, version, kind = manifest["sha256"], manifest["format"], str(manifest["store"])
-    except (OSError, tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        tarfile.TarError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+        zlib.error,
+    ) as error:
         raise _no_backup(archive, type(error).__name__) from None
     if version != FORMAT:
         raise _no_backup(archive, f"format {version}")

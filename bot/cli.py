@@ -18,6 +18,7 @@ from bot.subcommands import (
     audit,
     backup,
     catalogue,
+    data,
     evaluate,
     finetune,
     index,
@@ -42,6 +43,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(access.app, name="access")
 app.add_typer(people.app, name="people")
 app.add_typer(select_base.app, name="select-base")
+app.add_typer(data.app, name="data")
 app.command("audit")(audit.audit)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

@@ -136,7 +136,7 @@ class DataDesk:
             raise BadInput(wording.PASTE_ROWS)
         with tempfile.TemporaryDirectory(prefix="shortlist-rows-") as folder:
             path = Path(folder) / f"{wording.PASTED_NAME.en}.{_kind(text.strip())}"
-            path.write_text(text.strip() + "\n", encoding="utf-8")
+            path.write_text(text.strip() + "\n", encoding="utf-8", errors="replace")
             return self.jobs.register_file(path, task=task)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -20,6 +20,8 @@ from index.errors import BadInput
 MIB = 1024**2
 _TIMEOUT_S = 60
 _CHUNK = 1 << 20
+_NAME_CHARS = 60
+"""Of which each may take four bytes, and a file system takes 255."""
 _GONE = frozenset({"file_not_found", "file_deleted"})
 _CLOSED = frozenset({"channel_not_found", "not_in_channel", "access_denied", "no_permission", "not_visible"})
 
@@ -37,7 +39,7 @@ class FileShelf:
     def fetch(self, client: WebClient, file_id: str, folder: Path) -> Path:
         """Put the file into the folder under its own name; NoFile when it cannot be had."""
         info = _info(client, file_id)
-        name = Path(str(info.get("name") or file_id)).name or file_id
+        name = _safe_name(str(info.get("name") or file_id)) or "file"
         if info.get("mode") == "tombstone":
             raise _no(wording.FILE_GONE, name=name)
         if info.get("file_access") == "access_denied":
@@ -105,6 +107,15 @@ def _info(client: WebClient, file_id: str) -> dict[str, Any]:
             raise NoFile(wording.FILE_NO_SCOPE) from None
         raise _no(wording.FILE_UNREACHABLE, name=file_id, why=code) from None
     return info
+
+
+def _safe_name(name: str) -> str:
+    """The last part of a name that people chose, as every file system takes it; its ending says how it is read."""
+    last = PurePosixPath(name.replace("\\", "/")).name.encode("utf-8", "replace").decode("utf-8")
+    plain = "".join(letter if letter.isprintable() else "_" for letter in last).strip()
+    stem, dot, ending = plain.rpartition(".")
+    shorter = f"{stem[:_NAME_CHARS]}{dot}{ending[:10]}" if dot else plain[:_NAME_CHARS]
+    return "" if not shorter.strip(".") else shorter
 
 
 def _is_slacks(url: str, api_url: str) -> bool:

@@ -32,7 +32,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class NeedsApproval(NotAllowed):
+class ApproverMustStart(NotAllowed):
     """The job costs more than one may start alone. `cost` is what it is expected to take."""
 
     def __init__(self, message: Bilingual, cost: Cost) -> None:
@@ -140,7 +140,7 @@ class Guard:
             en=sentence.en.format(need=need, limit=limit, who=who.en),
             zh=sentence.zh.format(need=need, limit=limit, who=who.zh),
         )
-        raise NeedsApproval(message, cost)
+        raise ApproverMustStart(message, cost)
 
 
 class RoundGuard(Guard):

@@ -8,6 +8,7 @@ A small threading server of the standard library: put a TLS proxy in front of it
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -110,15 +111,22 @@ class _Handler(BaseHTTPRequestHandler):
             response.status, response.body, response.first_headers_without_set_cookie(), cookies=cookies
         )
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Log requests where the rest of the log goes."""
-        logger.debug(format, *args)
+    def log_message(self, format: str, *_: object) -> None:  # noqa: ARG002  the parent's
+        """Log that there was a request, and where: its query may hold a code that is as good as a token."""
+        path = str(getattr(self, "path", "")).partition("?")[0]
+        logger.debug("http request", extra={"method": getattr(self, "command", None), "path": path})
 
     def _dispatch(self, app: App, body: bytes) -> None:
         text = body.decode("utf-8", errors="replace")
         try:
-            response = app.dispatch(BoltRequest(body=text, headers=dict(self.headers.items())))
-        except Exception as error:  # Bolt itself trips over a body of another shape than Slack's
+            request = BoltRequest(body=text, headers=dict(self.headers.items()))
+            json.dumps(
+                request.body, ensure_ascii=False
+            ).encode()  # half of a pair can be neither stored nor shown
+            response = app.dispatch(request)
+        except (
+            Exception
+        ) as error:  # Bolt reads the body before the signature, and trips over another shape than Slack's
             logger.warning("request not understood", extra={"error": type(error).__name__})
             self._send(HTTPStatus.BAD_REQUEST)
             return

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 logger = logging.getLogger(__name__)
+_librarys = logging.getLogger("slack_sdk.oauth")
+"""What Slack's own code logs at lower levels holds codes and states, so it is not logged under our name."""
 
 INSTALL_PATH = "/slack/install"
 REDIRECT_PATH = "/slack/oauth_redirect"
@@ -79,7 +81,7 @@ class Installations(SQLAlchemyInstallationStore):
     def __init__(
         self, client_id: str, engine: Engine, cipher: TokenCipher, *, shares_workspaces: bool = False
     ) -> None:
-        super().__init__(client_id=client_id, engine=engine, logger=logger)
+        super().__init__(client_id=client_id, engine=engine, logger=_librarys)
         self._cipher = cipher
         self._shares_workspaces = shares_workspaces
 
@@ -222,10 +224,10 @@ def installation_flow(
         redirect_uri_path=REDIRECT_PATH,
         installation_store=installations,
         installation_store_bot_only=True,
-        state_store=SQLAlchemyOAuthStateStore(_STATE_LIVES_S, installations.engine, logger),
+        state_store=SQLAlchemyOAuthStateStore(_STATE_LIVES_S, installations.engine, _librarys),
         state_expiration_seconds=_STATE_LIVES_S,
     )
-    flow = OAuthFlow(client=client, settings=settings, logger=logger)
+    flow = OAuthFlow(client=client, settings=settings, logger=_librarys)
     usual = flow.failure_handler
 
     def failed(args: FailureArgs) -> BoltResponse:

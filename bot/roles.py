@@ -153,6 +153,8 @@ def read_rules(path: Path) -> Rules:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else "?"
         raise _unusable(path, f"line {line} is no YAML", f"第 {line} 行不是 YAML") from None
+    except (ValueError, RecursionError, OverflowError):  # what looks like a number or a date, and is none
+        raise _unusable(path, "it holds a number or date that is none", "含有无法解析的数字或日期") from None
     try:
         return Rules.model_validate({} if given is None else given)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from finetune.policy import DEVICES_PATTERN, Egress, PersonalData, Policy
 from index.bilingual import Bilingual, Language
 from index.errors import BadSetting
+from index.sealing import require_usable
 from index.store import sqlite_url
 
 
@@ -177,6 +178,11 @@ class Settings(BaseSettings):
         description="Fernet key that encrypts the tokens of workspaces in the store; several, separated by commas: "
         "the first encrypts, all decrypt.",
     )
+    data_key: SecretStr | None = Field(
+        default=None,
+        description="Fernet key that encrypts rows of data sets and answers; several, separated by commas: the first "
+        "encrypts, all decrypt. `shortlist data encrypt` encrypts what was there before.",
+    )
     redirect_url: str | None = Field(
         default=None,
         description="Where Slack sends people back to after an installation, as registered with the app: "
@@ -281,6 +287,7 @@ def read_settings() -> Settings:
                 zh=f"环境变量 {variable} 的值不可用：{said}。README.md 列出了每项设置的取值。",
             )
         ) from None
+    require_usable()  # a data key that is none
     return _nothing_leaves(settings)
 
 

@@ -100,7 +100,7 @@ def _load(path: Path, allowed: set[str]) -> dict[str, Any]:
         if path.stat().st_size > _MAX_BYTES:
             raise _unreadable(path, "over 1 MB")
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, OverflowError, yaml.YAMLError) as error:
         raise _unreadable(path, type(error).__name__) from None
     if not isinstance(loaded, dict):
         raise _unreadable(path, "no `name: value` lines")

@@ -92,8 +92,8 @@ def architecture_of(location: ModelLocation, folder: Path | None, adapter: str |
 
 def architecture_from_config(config: Mapping[str, Any]) -> Architecture:
     """Read what config.json says; where it says nothing the model is taken for a causal one, as most are."""
-    names = config.get("architectures") or ()
-    name = str(names[0]) if names else None
+    names = config.get("architectures")
+    name = str(names[0]) if isinstance(names, list) and names else None
     return Architecture(
         kind=_kind(name, config), name=name, labels=_labels(config), stored=_stored(config), config=config
     )
@@ -145,7 +145,7 @@ def _kind(name: str | None, config: Mapping[str, Any]) -> Kind:
 def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     """`id2label` by number; JSON has its keys as text."""
     labels = config.get("id2label")
-    if not isinstance(labels, dict):
+    if not isinstance(labels, dict) or not all(re.fullmatch(r"[0-9]{1,9}", key) for key in labels):
         return ()
     return tuple(str(label) for _, label in sorted(labels.items(), key=lambda pair: int(pair[0])))
 
@@ -158,8 +158,10 @@ def _stored(config: Mapping[str, Any]) -> StoredFormat | None:
     bits = said.get("bits")
     if method == "bitsandbytes":
         bits = 4 if said.get("load_in_4bit") else 8
-    for group in (said.get("config_groups") or {}).values():
-        bits = bits or (group.get("weights") or {}).get("num_bits")
+    groups = said.get("config_groups")
+    for group in groups.values() if isinstance(groups, dict) else ():
+        weights = group.get("weights") if isinstance(group, dict) else None
+        bits = bits or (weights.get("num_bits") if isinstance(weights, dict) else None)
     return StoredFormat(method=method, bits=bits if isinstance(bits, int) else None)
 
 
@@ -172,9 +174,11 @@ def _stored_numbers(location: ModelLocation, folder: Path | None) -> Mapping[str
             metadata = get_safetensors_metadata(location.id)
         else:
             return {}
+        counts: Mapping[str, int] = metadata.parameter_count
     except (OSError, HTTPError, NotASafetensorsRepoError, SafetensorsParsingError, ValueError):
         return {}
-    counts: Mapping[str, int] = metadata.parameter_count
+    except (AttributeError, KeyError, TypeError, RecursionError, OverflowError):
+        return {}  # a header of another shape is no reason to end
     return counts
 
 
@@ -182,6 +186,6 @@ def _json(file: Path) -> Mapping[str, Any]:
     """A JSON object; empty where there is none."""
     try:
         value = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

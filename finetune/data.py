@@ -17,7 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from finetune.atomic import write_text
+from finetune.atomic import write_bytes, write_text
 from finetune.columns import Columns, Found, Row, recognise, rows_of, task_of
 from finetune.conversations import ANSWER, PROMPT, Turn, as_prompts, shape_of
 from finetune.dataset_errors import HoldsPersonalData, NotRegistered, OneLabelOnly, TooFewRows, TooManyLabels
@@ -28,6 +28,7 @@ from finetune.policy import PersonalData
 from finetune.spec import DatasetRef, DatasetTask
 from finetune.table_files import Table
 from finetune.table_folder import read_table
+from index.sealing import opened, sealed
 
 SAMPLES = {"tickets": Path(__file__).parent / "samples" / "tickets.jsonl"}
 
@@ -134,7 +135,7 @@ def _keep(
         told = scanned[0].told()
         report = report.model_copy(update={"personal_data": (told.en, told.zh), "is_redacted": scanned[1]})
     write_text(_folder(home) / f"{sha256}.meta.json", report.model_dump_json(indent=2))
-    write_text(_folder(home) / f"{sha256}.jsonl", content)
+    write_bytes(_folder(home) / f"{sha256}.jsonl", sealed(content.encode()))
     return DatasetRef(
         name=table.name, sha256=sha256, rows=len(rows), labels=tuple(sorted(classes)), task=task
     )
@@ -175,7 +176,8 @@ def load(sha256: str, *, home: Path) -> list[Row]:
     path = _folder(home) / f"{sha256}.jsonl"
     if not path.is_file():
         raise NotRegistered(sha256, _folder(home))
-    return [_row(json.loads(line)) for line in path.read_text("utf-8").split("\n") if line]
+    text = opened(path.read_bytes()).decode("utf-8")
+    return [_row(json.loads(line)) for line in text.split("\n") if line]
 
 
 def _row(fields: dict[str, Any]) -> Row:

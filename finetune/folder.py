@@ -81,7 +81,7 @@ class JobFolder:
                 f"{self._file('result.json')} 已不存在（{error.strerror}）",
             )
             raise UnreadableResult(self.path.name, why) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # nested too deep is as unreadable as cut off
             where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
             why = Bilingual(
                 f"result.json was cut off or edited ({where})", f"result.json 不完整或被改动（{where}）"
@@ -97,7 +97,7 @@ class JobFolder:
         try:
             error = json.loads(self._file("error.json").read_text(encoding="utf-8"))
             return Bilingual(en=str(error["en"]), zh=str(error["zh"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def log_tail(self, lines: int) -> str:
@@ -126,6 +126,6 @@ def read_event(line: bytes) -> tuple[EventKind, dict[str, Any]] | None:
     try:
         event = json.loads(line, parse_constant=lambda _: None)
         kind, data = event["kind"], event["data"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return (kind, data) if kind in _RECIPE_EVENTS and isinstance(data, dict) else None

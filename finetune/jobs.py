@@ -32,6 +32,7 @@ from finetune.queue import Queue
 from finetune.refusals import ended_already, no_priority, nothing_to_retry, waits_no_more
 from finetune.repeats import changed
 from finetune.restrictions import leaving, require_inside, require_model
+from finetune.sealed_files import JobsAreRunning, NoKeyToSealWith, Resealed, seal_again
 from finetune.spec import Candidate, DatasetRef, DatasetTask, EvaluationSpec, TuningSpec
 from finetune.spending import Spending
 from finetune.state import (
@@ -55,6 +56,7 @@ from finetune.workspaces import ELSEWHERE, asking_team, folder_of, team_of
 from index.bilingual import Bilingual
 from index.catalogue.tuned import TunedModel, adapter_of, find_tuned, read_tuned
 from index.errors import BadInput, UnknownJob
+from index.sealing import is_sealing
 
 _LOOK_S = 0.2
 _WORKER_LOOK_S = 1.0
@@ -417,6 +419,14 @@ class Jobs:
     def log_tail(self, job_id: str, lines: int = 50) -> str:
         """The last lines that the job printed; empty while it has not begun."""
         return JobFolder(self.folder(job_id)).log_tail(lines)
+
+    def seal_again(self) -> Resealed:
+        """Encrypt what is kept under the first data key; BadInput without one, or while jobs run."""
+        if not is_sealing():
+            raise NoKeyToSealWith
+        if self.list(limit=1, unfinished_only=True):
+            raise JobsAreRunning
+        return seal_again(self._files)
 
     def held_on(self, person: str) -> dict[str, Any]:
         """Everything that jobs hold on a person, as JSON values: jobs, and the rows of data sets that are theirs alone."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from finetune.dataset_errors import (
     BrokenFile,
@@ -35,6 +35,7 @@ from finetune.dataset_errors import (
     UnknownFileKind,
 )
 from finetune.encodings import UTF8, decoded
+from index.errors import ShortlistError
 
 MAX_BYTES = 200 * 1024**2
 """Of a file, and of what it unpacks to."""
@@ -252,17 +253,9 @@ def _read_workbook(content: bytes, name: str) -> Iterator[Record]:
         sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
         sheet.reset_dimensions()  # what the file says of its size may be wrong
         yield from _named_cells(_even(sheet.iter_rows(values_only=True), name), name)
-    # Of another version of zip, or under a password: NotImplementedError and RuntimeError.
-    except (
-        BadZipFile,
-        zlib.error,
-        EOFError,
-        KeyError,
-        ValueError,
-        IndexError,
-        SyntaxError,
-        RuntimeError,
-    ) as error:
+    except (ShortlistError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes zipfile, expat and openpyxl raise whatever they like
         raise BrokenFile(name, kind="Excel") from error
 
 

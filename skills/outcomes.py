@@ -17,6 +17,7 @@ from finetune.comparison import ItemScore, Measure, measure_of, metric_of_rows
 from finetune.spec import METRIC_NAMES
 from index.bilingual import Bilingual
 from index.errors import BadInput
+from index.sealing import NoDataKey, opened_line
 from skills.outcome_tables import bad, read_scores
 
 _PREFERRED_METRICS = (
@@ -148,6 +149,8 @@ def _own_items(path: Path, metric: str | None) -> Outcomes:
         for line in _json_lines(folder / "items.jsonl"):
             told = {**line, **judged.get((line["candidate"], line["row"]), {})}
             found.setdefault(line["candidate"], []).append(_own_item(told))
+    except NoDataKey:
+        raise
     except (BadInput, KeyError, TypeError, ValueError):
         raise BadInput(
             Bilingual(
@@ -214,7 +217,7 @@ def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(opened_line(line.encode()) or "{}")
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):

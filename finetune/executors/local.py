@@ -30,6 +30,7 @@ from finetune.executors.processes import (
 )
 from finetune.executors.watchdog import Keeper
 from index.bilingual import Bilingual
+from index.sealing import DATA_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ _SECRET = re.compile(r"SLACK|TOKEN|SECRET|PASSWORD|CREDENTIAL|(^|_)KEY(_|$)")
 def own_environment() -> dict[str, str]:
     """The environment of this process, to be cleaned for a child.
 
-    The second and last reader of os.environ besides bot.settings, which finetune may not import: the worker
+    The last reader of os.environ besides bot.settings and index.sealing, which finetune may not import: the worker
     is a process of its own, and a child needs PATH, HOME and the CUDA variables of the machine it is on.
     No setting of Shortlist is read here.
     """
@@ -72,7 +73,7 @@ def own_environment() -> dict[str, str]:
 
 
 def child_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Keep what a worker or a recipe needs to run, and nothing that could be a secret.
+    """Keep what a worker or a recipe needs to run, and nothing that could be a secret but the key of the data that it reads.
 
     The package's own folder leads PYTHONPATH, so that a child finds it from any working folder; nothing is
     imported from the working folder itself.
@@ -84,9 +85,23 @@ def child_environment(base: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": path, "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
 
 
+def _forbid_core_dump(pid: int) -> None:
+    """A recipe that crashes leaves no image of its memory on the disk: rows and keys are in there."""
+    if sys.platform == "linux":
+        try:
+            psutil.Process(pid).rlimit(psutil.RLIMIT_CORE, (0, 0))
+        except (psutil.Error, OSError):
+            logger.debug("core dumps not forbidden", extra={"pid": pid})
+
+
+def _without_data_key(environment: Mapping[str, str]) -> dict[str, str]:
+    """For what reads no data."""
+    return {name: value for name, value in environment.items() if name != DATA_KEY}
+
+
 def _is_allowed(name: str) -> bool:
     wanted = name in _ALLOWED_NAMES or name.startswith(_ALLOWED_PREFIXES)
-    return wanted and not _SECRET.search(name)
+    return name == DATA_KEY or (wanted and not _SECRET.search(name))
 
 
 @dataclass(slots=True)
@@ -130,7 +145,9 @@ class LocalExecutor:
         self._runs: dict[Path, _Run] = {}
         self._keeper: Keeper | None = None
         if alone_s is not None:
-            self._keeper = Keeper(alone_s=alone_s, polite_s=polite_s, environment=self._environment)
+            self._keeper = Keeper(
+                alone_s=alone_s, polite_s=polite_s, environment=_without_data_key(self._environment)
+            )
 
     def start(self, job_dir: Path, recipe: Recipe, key_names: Sequence[str] = ()) -> Handle:
         """Start the recipe's command with the folder as its argument."""
@@ -149,6 +166,7 @@ class LocalExecutor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _forbid_core_dump(child.pid)
         if visible == "":
             self._limit(child.pid)
         handle = self._watch(job_dir, psutil.Process(child.pid), child)

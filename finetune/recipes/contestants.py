@@ -43,6 +43,8 @@ from finetune.recipes.loading import (
 )
 from finetune.recipes.memory import MemoryMeter, device_here
 from finetune.recipes.prompts import Shots, question_of
+from finetune.recipes.shut_in import shut_in_for
+from finetune.recipes.weights import weights_sha256
 from finetune.spec import Candidate, EvaluationSpec
 from index.bilingual import Bilingual
 from index.errors import ShortlistError
@@ -344,6 +346,7 @@ def _open_local(context: Context, task: Task, index: int, outcome: Path) -> _Ope
     device = prepare_libraries(context)
     started_s = time.perf_counter()
     location = resolve(candidate.model)
+    shut_in_for(location)
     architecture = architecture_for(location, context, candidate.adapter)
     model = load_model(
         location,
@@ -355,6 +358,7 @@ def _open_local(context: Context, task: Task, index: int, outcome: Path) -> _Ope
     )
     tokenizer = load_tokenizer(location, context)
     load_time_s = time.perf_counter() - started_s
+    sha256 = weights_sha256(location, context)
     asker = asker_for(model, tokenizer, architecture, spec, task.rows, task.shots)
     too_long = [row.id for row in task.rows if not asker.fits(row)]
     asker.no_room += read_json(outcome).get("no_room", ()) if outcome.is_file() else ()
@@ -373,6 +377,7 @@ def _open_local(context: Context, task: Task, index: int, outcome: Path) -> _Ope
             "too_long": too_long,
             "no_room": asker.no_room,
             "revision": revision_of(location, model),
+            "weights_sha256": sha256,
             "licence": location.licence,
             "environment": {
                 **environment(context, device, seed=spec.seed),

@@ -73,9 +73,23 @@ def convert(folder: Path, file: Path | None = None) -> Path:
     reader = _Reader((file or packaged_file()).read_bytes())
     if reader.data[: len(_MAGIC)] != _MAGIC:
         raise _other_file()
+    try:
+        model, tokenizer = _read(reader)
+    except Exception as error:  # a damaged file makes struct, numpy and tokenizers raise whatever they like
+        raise _other_file() from error
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text("---\nlicense: mit\nbase_model: intfloat/multilingual-e5-small\n---\n")
+    return folder
+
+
+def _read(reader: _Reader) -> tuple[BertModel, PreTrainedTokenizerFast]:
     reader.at = 2 * len(_MAGIC)
     hidden, layers, heads, wide, words, positions, types = reader.values("7i")
     eps, _ = reader.values("fi")
+    numbers = hidden * (words + positions + types) + layers * hidden * (4 * hidden + 2 * wide)
+    if min(hidden, layers, heads, wide, words, positions, types) < 1 or numbers > 2 * len(reader.data):
+        raise ValueError("sizes that the file has no room for")  # before memory is taken for them
     tokenizer = _tokenizer(reader)
     config = BertConfig(
         hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=wide,
@@ -86,10 +100,7 @@ def convert(folder: Path, file: Path | None = None) -> Path:
     weights = {_name(name): weight for name, weight in _weights(reader)}
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
     model.load_state_dict({name: weights[name].reshape(shape) for name, shape in shapes.items()})
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    (folder / "README.md").write_text("---\nlicense: mit\nbase_model: intfloat/multilingual-e5-small\n---\n")
-    return folder
+    return model, tokenizer
 
 
 def packaged_file() -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.atomic import write_bytes, write_text
+from finetune.columns import Row
 from finetune.recipes import report_words as words
 from finetune.recipes.charts import Words, png
 from finetune.recipes.finished import Finished, per_1000
@@ -27,6 +28,7 @@ from finetune.recipes.report import (
     points,
     render_report,
 )
+from index.sealing import is_sealing
 
 _TEXT_CHARS = 500
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -92,8 +94,15 @@ def answers_csv(finished: Finished) -> str:
             for answer in given
             for part in ((answer.prediction, int(answer.correct), answer.score) if answer else ("", "", ""))
         ]
-        lines.append([row.id, _short(row.text), row.label, row.category or "", *said])
+        lines.append([row.id, *_told(row, finished), row.category or "", *said])
     return _csv(heads, lines)
+
+
+def _told(row: Row, finished: Finished) -> tuple[str, str]:
+    """Text and right answer; where rows are sealed, neither: the table is for people to open as it lies there."""
+    if not is_sealing():
+        return _short(row.text), row.label
+    return "", row.label if finished.spec.dataset.task == "classification" else ""
 
 
 def candidates_csv(finished: Finished) -> str:

@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune.architecture import Kind
 from index.bilingual import Bilingual
+from index.sealing import DATA_KEY
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,11 @@ def find_converter() -> str | None:
 
 def _convert(converter: str, merged: Path, file: Path) -> None:
     # The script imports what lies beside it, and its own version of gguf: ours must not lead.
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONSAFEPATH", "PYTHONPATH")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONSAFEPATH", "PYTHONPATH", DATA_KEY)
+    }
     try:
         ended = subprocess.run(
             [converter, str(merged), "--outtype", "f16", "--outfile", str(file)],

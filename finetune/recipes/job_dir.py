@@ -29,6 +29,7 @@ from finetune.state import EventKind
 from index.bilingual import Bilingual
 from index.disk import DiskFull, disk_trouble
 from index.errors import ShortlistError
+from index.sealing import opened_line, sealed_line
 
 _SECONDS_BETWEEN_PROGRESS_EVENTS = 1.0
 
@@ -63,7 +64,10 @@ class JobDir:
 
     def emit(self, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Report that something happened."""
-        append_line(self.path / "events.jsonl", {"kind": kind, "data": data})
+        # For the worker, which reads no data: never sealed.
+        _append(
+            self.path / "events.jsonl", json.dumps({"kind": kind, "data": data}, ensure_ascii=False).encode()
+        )
 
     def progress(
         self,
@@ -149,11 +153,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
-    """Append one line in a single write, so that two processes and a kill cannot mix lines up."""
-    line = json.dumps(value, ensure_ascii=False) + "\n"
+    """Append one line in a single write, so that two processes and a kill cannot mix lines up.
+
+    It may quote rows, so it is sealed where the house has a data key.
+    """
+    _append(path, sealed_line(json.dumps(value, ensure_ascii=False).encode()))
+
+
+def _append(path: Path, line: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        os.write(handle, line.encode())
+        os.write(handle, line + b"\n")
     finally:
         os.close(handle)
 
@@ -169,10 +179,10 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield what was appended before; a line that was torn by a crash is skipped."""
     if not path.is_file():
         return
-    for line in path.read_text("utf-8", errors="replace").split("\n"):
+    for line in path.read_bytes().split(b"\n"):
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError:
+            value = json.loads(opened_line(line).decode("utf-8", errors="replace"))
+        except (ValueError, RecursionError):  # nested too deep, or a number of thousands of digits
             continue
         if isinstance(value, dict):
             yield value

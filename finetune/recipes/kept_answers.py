@@ -39,7 +39,7 @@ class KeptAnswers:
         if self._folder.is_dir():
             os.utime(self._folder)
         lines = read_lines(self._folder / _ANSWERS)
-        return {line["row"]: line for line in lines if "is_too_long" in line or line.keys() >= _NEEDED}
+        return {line["row"]: line for line in lines if _is_whole(line)}
 
     def add(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Append lines, each with the key of its `row`."""
@@ -55,13 +55,18 @@ class KeptAnswers:
         """Memory, load time and the like of the last run that made answers; empty where nothing is kept."""
         try:
             return read_json(self._folder / _MEASURED)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
 
     def keep_measured(self, measured: Mapping[str, Any]) -> None:
         """Replace what was measured."""
         self._folder.mkdir(parents=True, exist_ok=True)
         write_json(self._folder / _MEASURED, measured)
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """False for a line that something else than us has written or cut."""
+    return isinstance(line.get("row"), str) and ("is_too_long" in line or line.keys() >= _NEEDED)
 
 
 def row_key(row: Row) -> str:

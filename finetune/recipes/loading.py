@@ -68,7 +68,9 @@ def prepare_libraries(context: Context) -> torch.device:
 
 def load_tokenizer(location: ModelLocation, context: Context) -> Any:
     """Load the tokenizer that belongs to the model."""
-    return AutoTokenizer.from_pretrained(_place(location, context), trust_remote_code=False)
+    return AutoTokenizer.from_pretrained(
+        _place(location, context), trust_remote_code=False, **_pinned(location)
+    )
 
 
 def load_model(
@@ -93,6 +95,7 @@ def load_model(
             ignore_mismatched_sizes=made.has_new_head,
             **_quantized(quantization, device, made.kind),
             **_head(made),
+            **_pinned(location),
         )
         _forbid_repacking(model)
         model.made_up = made_up_modules(found["missing_keys"])
@@ -189,6 +192,11 @@ def _place(location: ModelLocation, context: Context) -> str:
     if location.kind == "embedded" and location.path is not None:
         return str(converted(location.path, models_folder(context.home, shared=context.models)))
     return str(location.path or location.id)
+
+
+def _pinned(location: ModelLocation) -> dict[str, Any]:
+    """The commit that was looked at before the launch, so that what is pushed since is not run."""
+    return {"revision": location.revision} if location.path is None and location.revision else {}
 
 
 def made_up_modules(missing: Iterable[str]) -> list[str]:

@@ -38,6 +38,7 @@ from finetune.recipes.memory import MemoryMeter
 from finetune.recipes.model_card import draw_loss_curve, write_model_card
 from finetune.recipes.preview import tell
 from finetune.recipes.search import Trial, searched
+from finetune.recipes.shut_in import shut_in_for
 from finetune.recipes.training import (
     MAX_GRADIENT_NORM,
     WARM_UP_FRAC,
@@ -46,6 +47,7 @@ from finetune.recipes.training import (
     no_room,
 )
 from finetune.recipes.tuning_plan import TuningPlan, learning_rate_for, plan_tuning
+from finetune.recipes.weights import weights_sha256
 from finetune.spec import METRIC_NAMES, fingerprint
 from index.bilingual import Bilingual
 
@@ -61,6 +63,7 @@ def tune(job: JobDir) -> None:
     """Score, train, score again, check what was saved, and leave the result."""
     plan = plan_tuning(job, prepare_libraries(job.context))
     tell(job, plan)
+    shut_in_for(plan.location)
     model, kernels = _load_base(job, plan)
     rate = plan.spec.learning_rate or learning_rate_for(model.num_parameters(), plan.architecture.kind)
     plan = replace(plan, learning_rate=rate)
@@ -68,6 +71,7 @@ def tune(job: JobDir) -> None:
     meter = MemoryMeter(model, plan.device)
     about = {
         "revision": revision_of(plan.location, model),
+        "weights_sha256": weights_sha256(plan.location, job.context),
         "peak_memory_gib": meter.meaning,
         "kernels": kernels,
         "attention": str(getattr(model.config, "_attn_implementation", "unknown")),

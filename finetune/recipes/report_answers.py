@@ -11,6 +11,7 @@ from finetune.recipes import report_words as words
 from finetune.recipes.answers import Answer
 from finetune.recipes.finished import Finished
 from finetune.recipes.report_html import both, folded, paragraph, said, table
+from index.sealing import is_sealing
 
 _MOST_LABELS = 20
 """A matrix of more cannot be read; the likeliest confusions are told in words all the same."""
@@ -91,7 +92,8 @@ def disagreements(finished: Finished) -> str:
     leader = finished.result["leader"]
     by_row = _by_row(finished.answers)
     is_likelihood = finished.spec.dataset.task == "language-modelling"
-    texts = {row.id: row.text for row in finished.rows}
+    # The page lies open on the disk: where rows are sealed it names them by number.
+    texts = {} if is_sealing() else {row.id: row.text for row in finished.rows}
     parts = []
     for heading, sign in ((words.LEADER_LOSES, 1), (words.LEADER_WINS, -1)):
         cases = _cases(by_row, leader, sign)
@@ -131,7 +133,7 @@ def _card(
     answers: Mapping[str, Answer], texts: Mapping[str, str], leader: str, *, is_likelihood: bool
 ) -> str:
     first = next(iter(answers.values()))
-    right = f"<dt>{both(words.RIGHT)}</dt><dd>{folded(first.label)}</dd>" if first.label else ""
+    right = f"<dt>{both(words.RIGHT)}</dt><dd>{folded(first.label)}</dd>" if first.label and texts else ""
     ordered = sorted(answers, key=lambda name: name != leader)
     lines = "".join(_line(name, answers[name], is_likelihood=is_likelihood) for name in ordered)
     return (

@@ -159,7 +159,7 @@ class Quantity:
     @property
     def is_count(self) -> bool:
         """A whole number below a hundred with no hard unit."""
-        return self.shown == int(self.shown) and self.unit not in _HARD and self.date is None
+        return float(self.shown).is_integer() and self.unit not in _HARD and self.date is None
 
 
 def quantities(text: str) -> tuple[Quantity, ...]:

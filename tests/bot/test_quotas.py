@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from bot.access import Access, NotAllowed, RulesFile
 from bot.grants import Grants
-from bot.guard import Guard, NeedsApproval
+from bot.guard import ApproverMustStart, Guard
 from bot.roles import Quota
 from finetune.gate import OpenGate
 from finetune.jobs import Jobs
@@ -194,7 +194,7 @@ def test_job_above_the_limit_needs_an_approver(house: Callable[[str], House]) ->
     ours = house("approval: {gpu_minutes: 60}\nroles: {approver: [U0MIRA]}")
     mira = Caller(person="U0MIRA", surface="button", channel="C0ML")
 
-    with pytest.raises(NeedsApproval) as refusal:
+    with pytest.raises(ApproverMustStart) as refusal:
         ours.launch(max_hours=2)
     assert "120 GPU min" in refusal.value.to("en")
     assert "60 GPU min" in refusal.value.to("zh")
@@ -208,7 +208,7 @@ def test_job_above_the_limit_needs_an_approver(house: Callable[[str], House]) ->
 def test_job_of_unknown_cost_needs_an_approver_or_a_limit(house: Callable[[str], House]) -> None:
     ours = house("approval: {gpu_minutes: 60}")
 
-    with pytest.raises(NeedsApproval, match="--max-hours"):
+    with pytest.raises(ApproverMustStart, match="--max-hours"):
         ours.launch()
 
 

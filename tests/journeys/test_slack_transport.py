@@ -109,6 +109,20 @@ def test_forged_signature_is_refused(tmp_path: Path, slack: SlackServer) -> None
     assert bot.turns == []
 
 
+@pytest.mark.parametrize("body", ["\0", "{", "[]", '"a"', '{"team_id": "\\ud800", "event": {}}'])
+def test_what_is_no_request_of_slacks_is_refused_and_the_next_is_answered(
+    tmp_path: Path, slack: SlackServer, body: str
+) -> None:
+    with running_bot(open_surface(tmp_path), slack) as bot:
+        unsigned = {"X-Slack-Request-Timestamp": str(int(time.time())), "X-Slack-Signature": "v0=0"}
+        statuses = [bot.ana.post(body, "application/json", sent)[0] for sent in (unsigned, None)]
+        bot.ana.mention("which model?")
+        answers = bot.posts()
+
+    assert all(400 <= status < 500 for status in statuses), statuses
+    assert len(answers) == 1
+
+
 def test_request_replayed_after_five_minutes_is_refused(tmp_path: Path, slack: SlackServer) -> None:
     body = json.dumps({"type": "event_callback", "event": {"type": "message"}})
     old = signature(SIGNING_SECRET, body, timestamp=int(time.time()) - 301)

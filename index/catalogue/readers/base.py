@@ -146,8 +146,10 @@ def read_json(path: Path) -> Any:
         raise unreadable(
             path, f"line {error.lineno} is not valid JSON", f"第 {error.lineno} 行不是有效的 JSON"
         ) from error
-    except RecursionError as error:
-        raise unreadable(path, "it is nested too deeply", "嵌套过深") from error
+    except (RecursionError, ValueError) as error:
+        raise unreadable(
+            path, "it is nested too deeply, or has a number without end", "嵌套过深，或含有过长的数字"
+        ) from error
 
 
 def unreadable(path: Path, en: str, zh: str) -> BadInput:
@@ -162,9 +164,12 @@ def unreadable(path: Path, en: str, zh: str) -> BadInput:
 
 def number(value: object) -> float | None:
     """A finite number, and nothing else that JSON may hold."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value)
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number that no float holds
+        return None
 
 
 def mapping(value: object) -> Mapping[str, Any]:

@@ -220,7 +220,7 @@ def _count_after(scene: _Scene, position: int) -> int | None:
 
 def _is_count(quantity: Quantity) -> bool:
     is_plain = quantity.unit in (None, "gpu") and quantity.scale is None and not quantity.is_negated
-    return is_plain and quantity.value == int(quantity.value) and 1 <= quantity.value <= _MOST_DEVICES
+    return is_plain and float(quantity.value).is_integer() and 1 <= quantity.value <= _MOST_DEVICES
 
 
 def _linked(scene: _Scene, start: int, end: int) -> bool:

@@ -157,7 +157,7 @@ def _without_chinese_lead(path: str) -> str:
 
 def read_rows(quantities: Sequence[Quantity]) -> int | None:
     """How many rows of a data set to use: "on 100 rows"."""
-    rows = (q.value for q in quantities if q.unit == "row" and q.value >= 1 and q.value == int(q.value))
+    rows = (q.value for q in quantities if q.unit == "row" and q.value >= 1 and float(q.value).is_integer())
     return next((int(value) for value in rows), None)
 
 

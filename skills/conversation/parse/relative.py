@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -50,7 +51,11 @@ def _replaced(reading: Reading, quantities: Sequence[Quantity], count: int) -> d
 
 def _new_count(reading: Reading, quantities: Sequence[Quantity], gpus: Gpus) -> int:
     """How many cards there are now, where the turn counts from those that there were; 0 where it does not."""
-    in_all = [int(q.value) for q in quantities if is_tally(reading, q) and q.scale is None]
+    in_all = [
+        int(q.value)
+        for q in quantities
+        if is_tally(reading, q) and q.scale is None and math.isfinite(q.value)
+    ]
     if in_all:
         is_of_cards = reading.has("gpu_word") or any(q.unit == "gpu" for q in quantities)
         return in_all[-1] if is_of_cards and not reading.has("gpu") else 0
