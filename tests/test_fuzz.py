@@ -1,4 +1,4 @@
-"""Every parser of outside bytes on damaged input: the short form of benchmarks/fuzz_deep.py, the same cases each time."""
+"""Every parser of outside bytes on damaged input: the short form of benchmarks/fuzz.py, the same cases each time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz_deep import fuzz
+from benchmarks.fuzz import fuzz
 from benchmarks.fuzz_targets import targets
 
 CASES = 25

@@ -1,25 +1,19 @@
-"""Tokens, words and rows that people gave, planted, and looked for where they have no business: the log at its most
-talkative, the figures for monitoring, the audit trail, what jobs say while they run."""
+"""Errors that quote what people gave: a bug of ours, a chat server's. The log says what failed, and none of it."""
 
 from __future__ import annotations
 
 import io
-import json
 import logging
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bot.metrics import Metrics
 from index import logs
-from index.audit import Trail
 from skills.chat_model import ConfiguredChat
 from tests.journeys.test_slack_skills import real_surface
 from tests.openai_server import openai_server
-from tests.slack_bot import MODEL, RunningBot, launch, open_form, open_surface, running_bot
-from tests.slack_person import chosen
+from tests.slack_bot import open_surface, running_bot
 from tests.slack_server import BOT_TOKEN, SIGNING_SECRET, SlackServer
 
 WORDS = "plantedwords7431"
@@ -42,42 +36,6 @@ def log() -> Iterator[io.StringIO]:
 
 def found_in(text: str) -> list[str]:
     return [secret for secret in PLANTED if secret in text]
-
-
-def busy_hour(bot: RunningBot) -> None:
-    """Whatever people do in Slack: ask, follow up, order, paste, drop files, press, get it wrong."""
-    question = bot.ana.mention(f"which model for support tickets about {WORDS}? 24 GB")
-    bot.settle()
-    bot.ana.say(f"and if {WORDS} were in French?", thread_ts=question["ts"])
-    bot.ana.command("/shortlist", f"what is LoRA, {WORDS}?")
-    bot.ana.command("/shortlist", f"defaults {WORDS}")
-    bot.ana.mention(f"evaluate {WORDS}/model-7b on tickets")
-    bot.ana.post_file("mine.csv", ROWS.encode())
-    view = open_form(bot, "/evaluate", MODEL)
-    bot.ana.choose(view, "dataset", dataset=chosen("paste"))
-    bot.settle()
-    pasted = bot.slack.workspace.views[view["id"]]
-    bot.ana.submit(pasted, rows=f"{ROW} is no table")
-    launch(bot, pasted, rows=ROWS)
-
-
-def test_nothing_that_people_gave_is_in_the_log_the_figures_or_the_trail(
-    tmp_path: Path, slack: SlackServer, log: io.StringIO
-) -> None:
-    surface = real_surface(tmp_path)
-    with running_bot(surface, slack) as bot:
-        busy_hour(bot)
-        (job,) = surface.jobs.list()
-        said = [event.data for event in surface.jobs.events_after(0, job.id)]
-        figures = Metrics(surface.engine).text().decode()
-        trail = Trail(surface.engine).newest(200)
-
-    assert "turn answered" in log.getvalue()
-    assert "job started from a form" in log.getvalue()
-    assert found_in(log.getvalue()) == []
-    assert found_in(figures) == []
-    assert found_in(repr(trail)) == []
-    assert found_in(json.dumps(said)) == []
 
 
 def test_bug_that_quotes_what_was_asked_leaves_nothing_of_it_in_the_log(
@@ -109,26 +67,3 @@ def test_chat_server_that_repeats_the_key_and_the_prompt_is_logged_by_what_faile
     assert "AuthenticationError: status 401" in log.getvalue()
     assert "sk-planted-5520" not in log.getvalue()
     assert found_in(log.getvalue()) == []
-
-
-def test_neither_words_nor_rows_nor_tokens_lie_in_files_that_are_not_meant_for_them(
-    tmp_path: Path, slack: SlackServer
-) -> None:
-    with running_bot(real_surface(tmp_path), slack) as bot:
-        busy_hour(bot)
-
-    search = [
-        "grep",
-        "--recursive",
-        "--text",
-        "--files-with-matches",
-        "-e",
-        WORDS,
-        "-e",
-        ROW,
-        "-e",
-        BOT_TOKEN,
-    ]
-    done = subprocess.run([*search, str(tmp_path)], capture_output=True, text=True, check=False)
-    places = {Path(line).relative_to(tmp_path).parts[0].partition("-wal")[0] for line in done.stdout.split()}
-    assert places <= {"shortlist.db", "datasets"}, "docs/security.md says what is stored where"

@@ -21,9 +21,7 @@ _LIMIT_REACH = 6
 _BEFORE_UNITS = frozenset({"-", "多", "余", "来"})
 """ "24-GB", 两百多页."""
 _SHEET_REACH = 12
-_DEVICE_TIME = frozenset(
-    {"hour", "hours", "hr", "hrs", "minute", "minutes", "min", "mins", "day", "days"}
-)
+_DEVICE_TIME = frozenset({"hour", "hours", "hr", "hrs", "minute", "minutes", "min", "mins", "day", "days"})
 _BOUNDS: tuple[tuple[str, Bound], ...] = (("at_most", "max"), ("at_least", "min"), ("about", "about"))
 _FLIPPED: dict[Bound, Bound] = {"max": "min", "min": "max", "about": "about", "exact": "exact"}
 _OWNERS_OF_DIGITS = ("gpu", "quantization", "licence", "per_tokens", "not_a_model")
