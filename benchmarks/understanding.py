@@ -25,6 +25,7 @@ OWN = (
     "turns_wide.yaml",
     "turns_fourth.yaml",
     "turns_fifth.yaml",
+    "turns_sixth.yaml",
 )
 
 

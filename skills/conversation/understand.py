@@ -2,8 +2,9 @@
 
     text -> Reading (tokens, lexicon matches) -> Statement (fields, models, ranks) -> Signals -> skill -> Request
 
-The words are data (`lexicon/*.yaml`), the grammar is in `parse/`. No chat model, no clock, no state: the thread
-comes in as the previous Request and the ids that the last answer showed.
+The words are data (`lexicon/*.yaml`), the grammar is in `parse/`; a task that no rule knows is told by its sound
+(`parse/sound.py`). No chat model, no clock, no state: the thread comes in as the previous Request and the ids that
+the last answer showed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from skills.conversation.parse.names import size_in_name
 from skills.conversation.parse.pointers import named_sample, read_job_action, read_job_rank, read_rows
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.signals import Signals
+from skills.conversation.parse.sound import Sound
 from skills.conversation.parse.statement import Statement, ids_of, state
 from skills.conversation.request import Conflict, EvaluationWish, Request, Requirements, SkillName, Turn
 
@@ -49,8 +51,12 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     recent = _recent(previous)
     statement = state(read_message(turn.text), names, shown, recent)
     signals = Signals(statement, previous, shown, recent)
-    skill: SkillName = "select-base" if _asks_for_race(turn, signals) else choose_skill(signals)
-    merged = merge(signals, skill, _fields_for(skill, signals))
+    sound = Sound(turn.text, follows=previous is not None)
+    skill: SkillName = "select-base" if _asks_for_race(turn, signals) else choose_skill(signals, sound)
+    fields = _fields_for(skill, signals)
+    if skill == "recommend" and "task" not in fields and _may_tell_its_task(previous):
+        fields |= _heard(sound)
+    merged = merge(signals, skill, fields)
     requirements, conflicts = _reconciled(skill, signals, merged)
     resumes = skill in _JOBS and previous is not None and previous.skill == skill and merged.is_follow_up
     carried = previous if resumes else None
@@ -187,6 +193,19 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name in asked} | named
     explained = named if signals.previous is not None else fields
     return explained if skill == "explain" else {}
+
+
+def _may_tell_its_task(previous: Request | None) -> bool:
+    """True for a turn that opens a thread, or answers what we asked back."""
+    return previous is None or (previous.skill == "clarify" and previous.requirements.task is None)
+
+
+def _heard(sound: Sound) -> dict[str, Any]:
+    """The task that the turn sounds like; to see is to take pictures."""
+    task = sound.task()
+    if task is None:
+        return {}
+    return {"task": task, "modalities": ("image",)} if task == "vision" else {"task": task}
 
 
 def _only_spares_money(signals: Signals) -> bool:

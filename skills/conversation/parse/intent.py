@@ -8,6 +8,7 @@ sounds may say otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 
 from skills.conversation.parse.job_words import (
     asks_what_was_measured,
@@ -34,22 +35,29 @@ from skills.conversation.parse.small_talk import (
     is_restart,
     points_at_nothing,
 )
+from skills.conversation.parse.sound import Sound
 from skills.conversation.parse.wish_words import has_thread, is_on_topic, is_wish, names_a_model
 from skills.conversation.request import SkillName
 
-_CLEARLY = 0.7
-"""Probability from which the sound of a turn is believed over a late rule; chosen on 260 turns not learnt from."""
-_ALMOST_SURELY = 0.9
+_CLEARLY = 0.8
+"""Probability from which the sound of a turn is believed over a late rule; chosen on files of turns left out of the
+learning."""
+_ALMOST_SURELY = 0.95
 """The same, over a late rule that has more to go by."""
 
+_FEWEST_WORDS = 4
+"""Different words that tell of work: "a/a/a" tells of none."""
 
-def choose_skill(signals: Signals) -> SkillName:
+
+def choose_skill(signals: Signals, sound: Sound) -> SkillName:
     """The skill of the first rule that holds, unless it is a late one and the turn sounds clearly like another."""
     for skill, holds in _RULES:
         if holds(signals):
             return skill
     skill = next(skill for skill, holds in _LATE_RULES if holds(signals))
-    return _sounds_like(signals, _ALMOST_SURELY if _is_sure(signals, skill) else _CLEARLY) or skill
+    other, probability = _sounds_like(signals, sound, skill)
+    is_clear = probability > (_ALMOST_SURELY if _is_sure(signals, skill) else _CLEARLY)
+    return other if is_clear and _may_be(other, signals, sound) else skill
 
 
 def _is_sure(s: Signals, skill: SkillName) -> bool:
@@ -59,14 +67,26 @@ def _is_sure(s: Signals, skill: SkillName) -> bool:
     return (skill == "recommend" and is_stated) or (skill == "answer" and bool(s.fields) and not s.has_limits)
 
 
-def _sounds_like(s: Signals, threshold: float) -> SkillName | None:
-    """What the turn is like among those that people put. A choice and its follow-ups need something to rest on, and
-    who states what must hold is not sent away."""
-    skill, probability = heard().skill_of([token.text for token in s.reading.tokens])
+def _sounds_like(s: Signals, sound: Sound, skill: SkillName) -> tuple[SkillName, float]:
+    """What the turn is like among those that people put: by its phrases, and where they speak against the rule by its
+    embedding too. The two are weighed alike, as the geometric mean of their probabilities."""
+    counted = heard().probabilities([token.text for token in s.reading.tokens])
+    if max(counted, key=counted.__getitem__) == skill:
+        return skill, 1.0
+    embedded = sound.skills() or counted
+    both = {name: sqrt(p * embedded.get(name, 0.0)) for name, p in counted.items()}
+    likeliest = max(both, key=both.__getitem__)
+    return likeliest, both[likeliest] / sum(both.values())
+
+
+def _may_be(skill: SkillName, s: Signals, sound: Sound) -> bool:
+    """A choice and its follow-ups need something to rest on, and who states what must hold is not sent away."""
+    if skill in ("decline", "help"):
+        return not s.has_limits
     rests_on_something = bool(s.fields) or s.names_models or has_thread(s)
-    if probability <= threshold or (skill in ("recommend", "compare", "explain") and not rests_on_something):
-        return None
-    return None if skill in ("decline", "help") and s.has_limits else skill
+    if skill == "recommend" and not rests_on_something:
+        return len({token.text for token in s.reading.tokens}) >= _FEWEST_WORDS and sound.task() is not None
+    return rests_on_something or skill not in ("compare", "explain")
 
 
 def _always(_: Signals) -> bool:

@@ -2,7 +2,8 @@
 
 Rules cannot list every way to ask "what can you do". Where none of the certain ones holds, the turn is compared
 with labelled ones (`lexicon/heard.yaml`) by complement naive Bayes (Rennie et al., ICML 2003, section 4), which is
-made for few examples and uneven classes. It is trained by counting when it is first needed; to teach it, add a turn.
+made for few examples and uneven classes. It is trained by counting when it is first needed. To teach it, add a turn
+to those of the tests and run `benchmarks/teach.py`.
 """
 
 from __future__ import annotations
@@ -37,14 +38,13 @@ class Likeness:
     weights: NDArray[np.float64]
     """Phrases x skills: how much a phrase speaks for a skill, as its rarity in all turns that meant others."""
 
-    def skill_of(self, tokens: Sequence[str]) -> tuple[SkillName, float]:
-        """The likeliest skill, and its probability among the skills."""
+    def probabilities(self, tokens: Sequence[str]) -> dict[SkillName, float]:
+        """Of every skill; they add up to one."""
         known = _weighted(_phrases(tokens), self.rarity)
         rows = [self.row_of[phrase] for phrase in known]
         evidence = np.array([*known.values()]) @ self.weights[rows]
         odds = np.exp(evidence - evidence.max())
-        best = int(odds.argmax())
-        return self.skills[best], float(odds[best] / odds.sum())
+        return dict(zip(self.skills, (odds / odds.sum()).tolist(), strict=True))
 
 
 def learn(turns: Mapping[SkillName, Iterable[str]]) -> Likeness:

@@ -31,6 +31,7 @@ def read_turns() -> dict[str, Any]:
             "turns_wide.yaml",
             "turns_fourth.yaml",
             "turns_fifth.yaml",
+            "turns_sixth.yaml",
         )
     )
     for content in more:
