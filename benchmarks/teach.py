@@ -3,8 +3,8 @@
     PYTHONPATH=. python benchmarks/teach.py
 
 Writes `lexicon/heard.yaml`, the turns by skill that `parse/likeness.py` counts, and `lexicon/sound.safetensors`, the
-weights of `parse/sound.py`; prints what comes of each file of turns when it is left out of the learning. Tasks are
-learnt from turns that open a thread, and from `lexicon/task_examples.yaml`.
+weights of `parse/sound.py`; prints what comes of each file of turns when it is left out of the learning. A turn
+of a thread that names no task teaches what none sounds like; `lexicon/task_examples.yaml` teaches tasks alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Example:
 
     @property
     def teaches_tasks(self) -> bool:
-        return not self.follows and self.skill in _ASKING
+        return self.follows or self.skill in _ASKING
 
 
 @dataclass(frozen=True)

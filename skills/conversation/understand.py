@@ -54,7 +54,8 @@ def understand(turn: Turn, previous: Request | None, shown: Sequence[str], names
     sound = Sound(turn.text, follows=previous is not None)
     skill: SkillName = "select-base" if _asks_for_race(turn, signals) else choose_skill(signals, sound)
     fields = _fields_for(skill, signals)
-    if skill == "recommend" and "task" not in fields and _may_tell_its_task(previous):
+    knows_task = "task" in fields or (previous is not None and previous.requirements.task is not None)
+    if skill == "recommend" and not knows_task:
         fields |= _heard(sound)
     merged = merge(signals, skill, fields)
     requirements, conflicts = _reconciled(skill, signals, merged)
@@ -193,11 +194,6 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name in asked} | named
     explained = named if signals.previous is not None else fields
     return explained if skill == "explain" else {}
-
-
-def _may_tell_its_task(previous: Request | None) -> bool:
-    """True for a turn that opens a thread, or answers what we asked back."""
-    return previous is None or (previous.skill == "clarify" and previous.requirements.task is None)
 
 
 def _heard(sound: Sound) -> dict[str, Any]:

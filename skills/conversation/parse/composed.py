@@ -22,6 +22,7 @@ _LOOKED_WITHIN = 6
 _MOST_MORE = 20
 _CONCEDED_WITHIN = 5
 _ASKED_WITHIN = 4
+_OWNED_WITHIN = 4
 _NOTHING = frozenset({"nothing", "none", "no data", "no"})
 _WISHES = frozenset({"hosting", "language", "licence", "task", "priority", "modality", "quantization"})
 
@@ -37,12 +38,26 @@ def _changed(reading: Reading) -> Reading:
     gone = {id(match) for match, _ in allowed} | {id(match) for match in besides(reading)}
     said = {at for match, _ in allowed for at in range(match.start, match.end)}
     hidden = ("language", "task")
+    polish = list(_polish(reading))
+    gone |= {id(m) for m in reading.matches for named in polish if m.start == named.start}
     kept = [
         m for m in reading.matches if id(m) not in gone and not (m.category in hidden and m.start in said)
     ]
     welcomes = (Match(f"welcome_{field}", match.value, match.start, match.end) for match, field in allowed)
     added = (Match("add", "besides", m.start, m.end) for m in besides(reading))
-    return replace(reading, matches=(*kept, *welcomes, *added, *given_up(reading), *parted_with(reading)))
+    changes = (*given_up(reading), *parted_with(reading))
+    return replace(reading, matches=(*kept, *polish, *welcomes, *added, *changes))
+
+
+def _polish(reading: Reading) -> Iterator[Match]:
+    """ "Polish emails" are to be polished at the head of a sentence with no other task in it, and else in Polish."""
+    for verb in reading.all("not_a_language", "verb"):
+        first = reading.tokens[verb.start]
+        is_name = first.text == "polish" and reading.text.cased[first.start].isupper()
+        start, _ = reading.clause(verb.start, verb.end)
+        has_task = any(m.start > verb.start for category in ("task", "sorts") for m in reading.all(category))
+        if is_name and (verb.start > start or has_task):
+            yield Match("language", "pl", verb.start, verb.start + 1)
 
 
 def _composed(reading: Reading) -> Reading:
@@ -59,8 +74,10 @@ def _composed(reading: Reading) -> Reading:
         *_looked_up(reading),
         *_pulled_out(reading),
         *_sorted_by(reading),
+        *_told_apart(reading),
         *_more_of_them(reading),
         *_free_of(reading),
+        *_without_gpus(reading),
     )
     said = (m for m in reading.matches if not _is_conceded(reading, m) and not _is_ordered(reading, m))
     kept = [m for m in said if not _was_assumed(reading, m)]
@@ -208,6 +225,16 @@ def _sorted_by(reading: Reading) -> Iterator[Match]:
             yield Match("task_hint", "classification", verb.start, verb.end + by)
 
 
+def _told_apart(reading: Reading) -> Iterator[Match]:
+    """ "Tell positive from negative tweets", "tell spam and ham apart"."""
+    for verb in reading.stated("tells_apart"):
+        following = [token.text for token in reading.tokens[verb.end : verb.end + _LOOKED_WITHIN]]
+        joint = next((i for i, text in enumerate(following) if text in ("from", "apart", "between")), None)
+        is_said_to = following[:1] and following[0] in words("text", "listeners")
+        if joint is not None and not is_said_to and reading.same_clause(verb.end, verb.end + joint):
+            yield Match("task", "classification", verb.start, verb.end + joint + 1)
+
+
 def _more_of_them(reading: Reading) -> Iterator[Match]:
     """ "Show me two more", 再列两个."""
     tokens = reading.tokens
@@ -244,6 +271,18 @@ def _free_of(reading: Reading) -> Iterator[Match]:
         for match in reading.all(category):
             if reading.gap(match.end, match.end + 2) == "- free":
                 yield Match("given_up", "free", match.start, match.end)
+
+
+def _without_gpus(reading: Reading) -> Iterator[Match]:
+    """ "Without any graphics card", "一张显卡都没有" by its shape: the processor is what there is."""
+    for word in reading.all("gpu_word"):
+        negation = reading.before(word.start, "negation", _OWNED_WITHIN)
+        if negation is None or reading.gap(negation.start, negation.end) not in words("text", "lacks"):
+            continue
+        between = reading.tokens[negation.end : word.end - 1]
+        is_limit = reading.after(word.end, "limit_word", 0) or reading.after(word.end, "unit", 1)
+        if all(token.text in words("text", "of_any_kind") for token in between) and not is_limit:
+            yield Match("gpu", "CPU", negation.start, word.end)
 
 
 def _is_conceded(reading: Reading, match: Match) -> bool:

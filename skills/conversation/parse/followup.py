@@ -20,6 +20,7 @@ _EXCLUSIONS = {
 _CHOOSING: frozenset[SkillName] = frozenset({"recommend", "clarify"})
 _TURN_ONLY = ("candidates", "quantization")
 """Said in a question or for a job, these do not bind later recommendations."""
+_ANY_MAC = "Apple silicon"
 _SIZE = ("min_params_b", "max_params_b")
 
 
@@ -156,10 +157,20 @@ def _on_known_card(base: Mapping[str, Any], said: dict[str, Any], signals: Signa
     """ "So just one A100": of the memory that the thread's A100 has, where the turn says no other."""
     gpus, known = said.get("gpus"), base.get("gpus")
     states_memory = any(match.value in GIB_PER_UNIT for match in signals.reading.all("unit"))
-    if gpus is None or known is None or gpus.name != known.name or known.memory_gib is None or states_memory:
+    if gpus is None or known is None:
+        return said
+    if _is_general_name(gpus, known):
+        gpus = gpus.model_copy(update={"name": known.name})
+        said = {**said, "gpus": gpus}
+    if gpus.name != known.name or known.memory_gib is None or states_memory:
         return said
     same = Gpus(name=known.name, count=gpus.count, memory_gib=known.memory_gib)
     return {**said, "gpus": same, "max_memory_gib": same.count * known.memory_gib}
+
+
+def _is_general_name(gpus: Gpus, known: Gpus) -> bool:
+    """ "The Mac", of a thread that says which."""
+    return gpus.name == _ANY_MAC and (known.name or "").startswith("Apple ")
 
 
 def _consistent(merged: dict[str, Any], base: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:

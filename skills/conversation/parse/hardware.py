@@ -69,7 +69,7 @@ def _device_matches(scene: _Scene) -> list[Match]:
 
 
 def _speaks_of_gpus(scene: _Scene, found: Sequence[Match]) -> bool:
-    """True for "a GPU" anywhere but in "no GPU" itself."""
+    """True for "a GPU" anywhere but in "no GPU", in whatever words."""
     inside = {position for match in found for position in range(match.start, match.end)}
     return any(match.start not in inside for match in scene.reading.all("gpu_word"))
 
@@ -130,7 +130,8 @@ def _memory_of(scene: _Scene, match: Match) -> Quantity | None:
     each = next((m for m in scene.memories if scene.reading.before(m.start, "each", 1)), None)
     each = each or next((m for m in scene.memories if _is_total(scene, m)), None)
     sizes = _fact(match.value, "sizes_gib") or ()
-    if len(scene.reading.all("gpu")) == 1:
+    named = {m.value for m in scene.reading.all("gpu") if not _fact(m.value, "is_generic")}
+    if len(named) == 1:
         each = each or next((m for m in scene.memories if _gib(m) in sizes), None)
     is_open = bool(scene.memories) and _fact(match.value, "memory_gib") is None
     return each or (scene.memories[0] if is_open else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from skills.conversation.parse.lexicon import load
-from skills.conversation.parse.pace import TRAFFIC
+from skills.conversation.parse.pace import end_of_traffic
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
@@ -173,7 +173,8 @@ def _volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget: boo
 
 
 def _requests(reading: Reading, quantities: Sequence[Quantity], tokens: Sequence[Quantity]) -> Money | None:
-    requests = next((q for q in quantities if q.unit in TRAFFIC and _period(reading, q)), None)
+    coming = (q for q in quantities if end_of_traffic(reading, q) is not None)
+    requests = next((q for q in coming if _period(reading, q)), None)
     if requests is None or not tokens:
         return None
     period = _period(reading, requests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skills.conversation.parse.lexicon import load
+from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
 
@@ -18,6 +18,10 @@ _VOLUME_PERIODS = frozenset({"hour", "day", "week", "month", "year"})
 """Requests a minute or a second are a peak, which says nothing about a month."""
 TRAFFIC = frozenset({"request", "piece", "row"})
 """What comes in so many times a day: calls, or the documents and tickets that each make one."""
+_FEWEST_THINGS = 20
+_LONGEST_NAME = 4
+_OPENS_PHRASE = frozenset({"in", "with", "of", "from", "that", "which", "to"})
+_OF_SIZES = frozenset({"b", "bn"})
 _PEAK_PERIODS = {"minute": 1.0, "second": 60.0}
 
 
@@ -57,14 +61,40 @@ def _is_speed(reading: Reading, quantity: Quantity) -> bool:
     return quantity.unit == "token" and period is not None and period.value == "second"
 
 
-def _counted(reading: Reading, quantity: Quantity) -> int | None:
-    """Where the word ends for what comes in: "3,000 support questions", "two thousand incoming letters"."""
+def end_of_traffic(reading: Reading, quantity: Quantity) -> int | None:
+    """Where the words end for what comes in: "3,000 support questions", "2,500 loan applications per day"."""
     if quantity.unit in TRAFFIC:
         return quantity.end
+    if quantity.unit is not None or quantity.scale in _OF_SIZES:
+        return None
     is_chinese = quantity.end < len(reading.tokens) and reading.tokens[quantity.end].is_han
     reach = _ADJECTIVES * (2 if is_chinese else 1)
-    noun = reading.after(quantity.end, "unit", reach) if quantity.unit is None else None
-    return noun.end if noun is not None and noun.value in TRAFFIC and noun.start > quantity.end else None
+    noun = reading.after(quantity.end, "unit", reach)
+    if noun is not None and noun.start > quantity.end:
+        return noun.end if noun.value in TRAFFIC else None
+    return None if is_chinese else _end_of_things(reading, quantity)
+
+
+def _end_of_things(reading: Reading, quantity: Quantity) -> int | None:
+    """Where a plural that no lexicon knows ends, of which so many come in some time."""
+    if quantity.value < _FEWEST_THINGS or not float(quantity.value).is_integer():
+        return None
+    for end in range(quantity.end + 1, min(quantity.end + _LONGEST_NAME, len(reading.tokens)) + 1):
+        last = reading.tokens[end - 1]
+        if (
+            not last.is_word
+            or not reading.same_clause(quantity.end, end)
+            or last.text in words("text", "no_things")
+        ):
+            return None
+        is_over = end == len(reading.tokens) or not reading.tokens[end].is_word or _is_timed(reading, end)
+        if last.text.endswith("s") and (_is_timed(reading, end) or is_over):
+            return end
+    return None
+
+
+def _is_timed(reading: Reading, end: int) -> bool:
+    return reading.after(end, "period", 0) is not None or reading.gap(end, end + 1) in _OPENS_PHRASE
 
 
 def _requests(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, float]:
@@ -75,7 +105,7 @@ def _requests(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, flo
         rate = reading.at(quantity.end, "request_rate") or reading.before(quantity.start, "request_rate", 2)
         if quantity.unit is None and rate is not None:
             return {"peak_requests_per_min": quantity.value * float(rate.value)}
-        counted = _counted(reading, quantity)
+        counted = end_of_traffic(reading, quantity)
         if counted is None:
             continue
         after, before = reading.after(counted, "period", 3), reading.before(quantity.start, "period", 7)

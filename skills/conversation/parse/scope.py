@@ -14,7 +14,7 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "hardware": ("max_memory_gib", "gpus"),
     "context": ("min_context_tokens",),
     "size": ("min_params_b", "max_params_b"),
-    "money": ("max_usd_per_mtok", "budget_usd_per_month", "tokens_per_month"),
+    "money": ("max_usd_per_mtok", "budget_usd_per_month"),
     "languages": ("languages",),
     "hosting": ("hosting",),
     "quantization": ("quantization",),
@@ -50,6 +50,14 @@ _KIND_OF_TRAIT = {
     "modality": "modalities",
     "hosting": "hosting",
     "priority": "priority",
+}
+_KIND_OF_MUST = _KIND_OF_TRAIT | {
+    "task": "task",
+    "language": "languages",
+    "quantization": "quantization",
+    "gpu": "hardware",
+    "finetune": "finetune",
+    "architecture": "architecture",
 }
 _REACH = 6
 _NEAR = 3
@@ -87,7 +95,7 @@ def lifted_priorities(reading: Reading) -> frozenset[str]:
 
 def _relaxed_kinds(reading: Reading) -> set[str]:
     named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
-    return {match.value for match in named} | set(_not_needed(reading))
+    return {match.value for match in named} | {*_not_needed(reading), *_musts_dropped(reading)}
 
 
 def is_forgotten(reading: Reading, match: Match) -> bool:
@@ -119,6 +127,15 @@ def _not_needed(reading: Reading) -> Iterator[str]:
         for category, kind in _KIND_OF_TRAIT.items():
             if reading.after(cue.end, category, _REACH) is not None:
                 yield kind
+
+
+def _musts_dropped(reading: Reading) -> Iterator[str]:
+    """ "Drop the reasoning requirement", "Apache 的要求去掉": a trait called a limit, and taken back."""
+    for limit in reading.all("limit_word"):
+        for category, kind in _KIND_OF_MUST.items():
+            trait = reading.before(limit.start, category, _CLOSE)
+            if trait is not None and reading.near(trait.start, limit.end, "relax", _NEAR) is not None:
+                yield "reasoning" if (category, trait.value) == ("task", "reasoning") else kind
 
 
 def _is_relaxed(reading: Reading, word: Match) -> bool:

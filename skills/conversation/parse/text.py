@@ -121,7 +121,10 @@ def _fold(cased: str) -> str:
     lowered = cased.lower()
     if len(lowered) != len(cased):
         lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in cased)
-    lowered = _simplified(lowered).translate(_variants())
+    lowered = _simplified(lowered)
+    for said, meant in _cantonese():
+        lowered = lowered.replace(said, meant)
+    lowered = lowered.translate(_variants())
     for wrong, right in _typing_slips():
         lowered = lowered.replace(wrong, right)
     return lowered
@@ -145,6 +148,12 @@ def _converter() -> opencc.OpenCC:
 @lru_cache
 def _variants() -> dict[int, str]:
     return {ord(pair[0]): pair[1] for pair in str(load("text")["traditional"]).split()}
+
+
+@lru_cache
+def _cantonese() -> tuple[tuple[str, str], ...]:
+    """Pairs of equal length as well."""
+    return tuple((str(said), str(meant)) for said, meant in load("text")["cantonese"].items())
 
 
 @lru_cache
