@@ -26,6 +26,7 @@ _BILLION_SCALES = frozenset({"b", "bn", "billion", "亿"})
 _OTHER_SCALES = frozenset({"m", "million", "t", "trillion", "万", "mn"})
 _ACTIVE = frozenset({"active", "activated", "激"})
 """Parameters used per token are not the size of the model."""
+_ALSO = frozenset({"也", "都"})
 _PARAM_RANGE_B = (0.01, 5000.0)
 
 
@@ -99,9 +100,13 @@ def read_size(reading: Reading, quantities: Sequence[Quantity]) -> dict[str, Any
 
 
 def _is_new_limit(reading: Reading, quantity: Quantity) -> bool:
-    """ "Relax it to 32B", "放宽到 32B": how far the limit is moved, not a size to be near to."""
+    """ "Relax it to 32B", "放宽到 32B", "14B也行": how far the limit is moved, not a size to be near to."""
     before = reading.tokens[quantity.start - 1].text if quantity.start else ""
-    if quantity.bound != "exact" or before not in words("text", "towards"):
+    if quantity.bound != "exact":
+        return False
+    if any(token.text in _ALSO for token in reading.tokens[quantity.end : quantity.end + 1]):
+        return True
+    if before not in words("text", "towards"):
         return False
     moves = ("relax", "direction", "moves")
     return any(reading.before(quantity.start - 1, category, _MOVED_WITHIN) for category in moves)

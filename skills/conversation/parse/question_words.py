@@ -119,7 +119,7 @@ def is_knowledge(s: Signals) -> bool:
     """A question about models or the trade that wants words, not a choice."""
     if not s.asks_knowledge or s.asks_choice is not None or is_follow_up_wish(s):
         return False
-    if s.previous is not None and adopts(s):
+    if s.previous is not None and (adopts(s) or _asks_in_another_precision(s)):
         return False
     if asks_whether_some_model_does(s):
         return False
@@ -137,6 +137,12 @@ def is_knowledge(s: Signals) -> bool:
         s.reading.has_any("define", "how") or asks_how_much or _asks_about_work(s)
     )
     return s.is_ours or is_about_shown or is_about_work or is_about_licences
+
+
+def _asks_in_another_precision(s: Signals) -> bool:
+    """ "In int8?" after a shortlist: the same choice, loaded another way."""
+    was_choice = s.previous is not None and s.previous.skill == "recommend"
+    return was_choice and set(s.fields) == {"quantization"} and s.n_words <= _SHORT and not s.points_back
 
 
 def _asks_about_work(s: Signals) -> bool:

@@ -16,6 +16,9 @@ from skills.conversation.request import Gpus, Requirements
 _REACH = 5
 _NEAR = 3
 _LOST_WITHIN = 2
+_MOST_CARDS = 16
+_LEAST_BUDGET = 20
+"""Less, and a bare number may be anything."""
 _FIELDS_OF_WORD = {
     "hardware": ("max_memory_gib",),
     "context": ("min_context_tokens",),
@@ -74,7 +77,12 @@ def _gained(reading: Reading, quantities: Sequence[Quantity], gpus: Gpus) -> int
             quantity.end, "lost", _REACH
         ):
             return -int(quantity.value) if not reading.after(quantity.end, "gpu", 0) else 0
-        if reading.before(quantity.start, "gained", _NEAR) or reading.after(quantity.end, "gained", 0):
+        has_more = "more" in reading.gap(quantity.start, quantity.end).split()
+        if (
+            has_more
+            or reading.before(quantity.start, "gained", _NEAR)
+            or reading.after(quantity.end, "gained", 0)
+        ):
             return int(quantity.value)
     named = [
         m for m in reading.stated("gpu") if m.value == gpus.name and reading.before(m.start, "another", 1)
@@ -164,14 +172,34 @@ def _shifted(reading: Reading, quantities: Sequence[Quantity], held: Requirement
 
 
 def _restated(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
-    """ "Make that 700 a month": of a thread with a budget, in dollars."""
+    """ "Make that 700 a month", "改成 300": of a thread with a budget, in dollars; "make it four", of cards."""
     for quantity in quantities:
+        if _is_put_alone(reading, quantity):
+            return _put(quantity.value, held)
         is_bare = quantity.unit is None and quantity.scale in (None, "k") and not quantity.is_negated
         period = reading.at(quantity.end, "period")
         if is_bare and held.budget_usd_per_month and period is not None and period.value == "month":
             return {"budget_usd_per_month": quantity.value}
         if _is_price(reading, quantity) and held.max_usd_per_mtok is not None:
             return {"max_usd_per_mtok": _rounded("max_usd_per_mtok", usd(quantity))}
+    return {}
+
+
+def _is_put_alone(reading: Reading, quantity: Quantity) -> bool:
+    """A bare number that a turn sets, without a word on what of."""
+    if quantity.unit is not None or quantity.scale not in (None, "k") or quantity.is_negated:
+        return False
+    start, end = reading.clause(quantity.start, quantity.end)
+    puts = [m for m in reading.all("puts") if m.end == quantity.start]
+    is_alone = end - quantity.end <= _LOST_WITHIN and not reading.has("name")
+    return bool(puts) and is_alone and min(m.start for m in puts) - start <= _LOST_WITHIN
+
+
+def _put(value: float, held: Requirements) -> dict[str, Any]:
+    if held.gpus is not None and value == int(value) and value <= _MOST_CARDS:
+        return _cards(held, value / held.gpus.count)
+    if held.budget_usd_per_month and value >= _LEAST_BUDGET:
+        return {"budget_usd_per_month": value}
     return {}
 
 

@@ -95,7 +95,14 @@ def lifted_priorities(reading: Reading) -> frozenset[str]:
 
 def _relaxed_kinds(reading: Reading) -> set[str]:
     named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
-    return {match.value for match in named} | {*_not_needed(reading), *_musts_dropped(reading)}
+    freed = (
+        {"hosting"}
+        if any(
+            _may_leave(reading, match) for category in ("leaves", "leak") for match in reading.all(category)
+        )
+        else set()
+    )
+    return {match.value for match in named} | {*_not_needed(reading), *_musts_dropped(reading)} | freed
 
 
 def is_forgotten(reading: Reading, match: Match) -> bool:
@@ -127,6 +134,15 @@ def _not_needed(reading: Reading) -> Iterator[str]:
         for category, kind in _KIND_OF_TRAIT.items():
             if reading.after(cue.end, category, _REACH) is not None:
                 yield kind
+
+
+def _may_leave(reading: Reading, leaving: Match) -> bool:
+    """ "It may leave our network after all", "数据出去也没事"."""
+    if reading.before(leaving.start, "negation", _REACH) is not None:
+        return False
+    following = reading.tokens[leaving.end : leaving.end + _REACH]
+    is_fine = any(token.text in words("text", "allowances") for token in following)
+    return is_fine or reading.before(leaving.start, "may", 1) is not None
 
 
 def _musts_dropped(reading: Reading) -> Iterator[str]:
