@@ -197,11 +197,8 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
 
 
 def _heard(sound: Sound) -> dict[str, Any]:
-    """The task that the turn sounds like; to see is to take pictures."""
     task = sound.task()
-    if task is None:
-        return {}
-    return {"task": task, "modalities": ("image",)} if task == "vision" else {"task": task}
+    return {} if task is None else {"task": task}
 
 
 def _only_spares_money(signals: Signals) -> bool:

@@ -152,7 +152,8 @@ def _of_devices(scene: _Scene, devices: Sequence[_Device]) -> dict[str, Any]:
 
 def _of_memory(scene: _Scene) -> dict[str, Any]:
     """Memory or a number of cards, where no device is named."""
-    count = next((int(q.value) for q in scene.quantities if q.unit == "gpu" and _is_count(q)), None)
+    counts = (q for q in scene.quantities if q.unit == "gpu" and _is_count(q))
+    count = next((int(q.value) for q in counts if not _counts_what_was_said(scene, q)), None)
     if not scene.memories:
         return {} if count is None else {"gpus": Gpus(count=count)}
     memory = min(scene.memories, key=_gib)
@@ -162,6 +163,13 @@ def _of_memory(scene: _Scene) -> dict[str, Any]:
         return {"max_memory_gib": _gib(memory)}
     each = _gib(memory) / (count or 1) if _is_total(scene, memory) else _gib(memory)
     return {"gpus": Gpus(count=count or 1, memory_gib=each), "max_memory_gib": each * (count or 1)}
+
+
+def _counts_what_was_said(scene: _Scene, quantity: Quantity) -> bool:
+    """ "One of those cheap models": cards only where cards are spoken of."""
+    return "of" in scene.reading.gap(quantity.start, quantity.end).split() and not scene.reading.has(
+        "gpu_word"
+    )
 
 
 def _is_of_card(scene: _Scene, memory: Quantity) -> bool:
