@@ -89,7 +89,7 @@ def _denied_licences(reading: Reading) -> Iterator[Match]:
     """In "no Llama or Gemma licences" both are licences, not models: the word belongs to the whole list."""
     tokens = reading.tokens
     named = {m.start for category in ("licence", "licence_word") for m in reading.all(category)}
-    joints = words("text", "list_joints") | words("text", "fillers") | {"neither", "nor"}
+    joints = words("text", "list_joints") | words("text", "fillers") | words("text", "before_licence")
     for owner in reversed(reading.all("licence_owner")):
         after = owner.end
         while after < len(tokens) and after not in named and tokens[after].text in joints:

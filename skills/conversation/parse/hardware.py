@@ -62,10 +62,15 @@ def _device_matches(scene: _Scene) -> list[Match]:
     found = [
         match for match in scene.reading.stated("gpu") if _is_meant(scene, match) and _is_theirs(scene, match)
     ]
-    named = [match for match in found if not _fact(match.value, "is_generic")]
+    named = [match for match in found if not _fact(match.value, "is_generic") and not _goes_on(match, found)]
     has_gpu_words = _speaks_of_gpus(scene, found) or _kinds_of_memory(scene) & {"vram"}
     generic = [match for match in found if match.value != "CPU" or not has_gpu_words]
     return list({match.value: match for match in reversed(named or generic[:1])}.values())[::-1]
+
+
+def _goes_on(match: Match, found: Sequence[Match]) -> bool:
+    """The 寒武纪 MLU370 of "寒武纪 MLU370-X8"."""
+    return any(o.value == match.value and o.covers(match.end - 1) and o.end > match.end for o in found)
 
 
 def _speaks_of_gpus(scene: _Scene, found: Sequence[Match]) -> bool:
@@ -166,10 +171,10 @@ def _of_memory(scene: _Scene) -> dict[str, Any]:
 
 
 def _counts_what_was_said(scene: _Scene, quantity: Quantity) -> bool:
-    """ "One of those cheap models": cards only where cards are spoken of."""
-    return "of" in scene.reading.gap(quantity.start, quantity.end).split() and not scene.reading.has(
-        "gpu_word"
-    )
+    """ "One of those cheap models": what follows says what is counted."""
+    following = scene.reading.tokens[quantity.end : quantity.end + 1]
+    is_of = scene.reading.gap(quantity.end - 2, quantity.end).startswith("of ")
+    return is_of and any(token.is_word for token in following) and not scene.reading.has("gpu_word")
 
 
 def _is_of_card(scene: _Scene, memory: Quantity) -> bool:

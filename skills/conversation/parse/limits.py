@@ -26,6 +26,7 @@ _BILLION_SCALES = frozenset({"b", "bn", "billion", "亿"})
 _OTHER_SCALES = frozenset({"m", "million", "t", "trillion", "万", "mn"})
 _ACTIVE = frozenset({"active", "activated", "激"})
 """Parameters used per token are not the size of the model."""
+_COMPARED = frozenset({"bigger", "larger", "smaller"})
 _ALSO = frozenset({"也", "都"})
 _PARAM_RANGE_B = (0.01, 5000.0)
 
@@ -128,7 +129,11 @@ def is_param_count(reading: Reading, quantity: Quantity) -> bool:
         return False
     if _is_measure(reading, quantity):
         return False
-    has_noun = reading.after(quantity.end, "model_noun", 2) or _follows_size_word(reading, quantity)
+    has_noun = (
+        reading.after(quantity.end, "model_noun", 2)
+        or _follows_size_word(reading, quantity)
+        or not _COMPARED.isdisjoint(reading.gap(quantity.start - 2, quantity.start).split())
+    )
     return quantity.scale in _BILLION_SCALES or (quantity.scale in _OTHER_SCALES and bool(has_noun))
 
 

@@ -9,6 +9,7 @@ from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
 
+_NAMING = ("origin", "nationality", "place", "demonym", "not_from")
 _HOME = {"zh": "CN"}
 """Where "foreign" is said from, by language; elsewhere the word says nothing."""
 
@@ -17,7 +18,7 @@ def read_makers(reading: Reading) -> dict[str, Any]:
     """`vendors`, `origins`, and those that are excluded."""
     denied: list[Match] = []
     wanted: list[Match] = []
-    for run in _runs(reading, reading.all("vendor")):
+    for run in _runs(reading, sorted(reading.all("vendor"), key=lambda match: match.start)):
         if _is_measure(reading, run[0]) or reading.at(run[0].start, "licence"):
             continue
         lead = reading.before(run[0].start, "place_lead", 0)
@@ -83,7 +84,14 @@ def _origins(reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if "foreign" in here:
             here.remove("foreign")
             there.extend([home] if home and home not in there else [])
-    return tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(excluded))
+    return _as_mentioned(reading, wanted), _as_mentioned(reading, excluded)
+
+
+def _as_mentioned(reading: Reading, countries: Sequence[str]) -> tuple[str, ...]:
+    """Each once, in the order of the turn."""
+    named = [m for category in _NAMING for m in reading.all(category)]
+    first = {match.value: match.start for match in sorted(named, key=lambda match: -match.start)}
+    return tuple(sorted(dict.fromkeys(countries), key=lambda country: first.get(country, 0)))
 
 
 def _is_of_none(reading: Reading, origin: Match) -> bool:
@@ -102,13 +110,18 @@ def _places(reading: Reading) -> Iterator[tuple[list[Match], bool]]:
 
     "Russian models" may mean the language; denied ("no Russian models") it is the maker.
     """
-    named = sorted([*reading.all("nationality"), *reading.all("place")], key=lambda match: match.start)
+    only = (match for match in reading.all("demonym") if _is_only(reading, match.start, match.end))
+    named = [*reading.all("nationality"), *reading.all("place"), *only]
+    named.sort(key=lambda match: match.start)
     for run in _runs(reading, named):
         start, end = run[0].start, run[-1].end
         is_denied = any(reading.is_negated(match.start) for match in run)
         lead = reading.before(start, "place_lead", 1)
         is_denied = is_denied or (lead is not None and lead.value == "none")
-        is_sure = lead or reading.after(end, "place_tail", 1)
+        is_said = bool(lead or reading.after(end, "place_tail", 1))
+        listed = next((o for o in reading.all("origin") if _is_listed(reading, end, o.start)), None)
+        is_denied = is_denied or (listed is not None and reading.is_negated(listed.start))
+        is_sure = is_said or listed is not None or run[-1].category == "demonym" or _are_only(reading, run)
         is_neither = reading.gap(start - 1, start) == "neither" and len(run) > 1
         if (
             is_sure
@@ -116,6 +129,19 @@ def _places(reading: Reading) -> Iterator[tuple[list[Match], bool]]:
             or (is_denied and (reading.after(end, "model_noun", 1) or _stands_alone(reading, end)))
         ):
             yield run, is_denied
+
+
+def _are_only(reading: Reading, run: list[Match]) -> bool:
+    """ "Chinese models only", "only French or German models": a language is not said of models alone."""
+    end = run[-1].end
+    noun = reading.after(end, "model_noun", 0)
+    if noun is None:
+        return False
+    return _is_only(reading, run[0].start, noun.end)
+
+
+def _is_only(reading: Reading, start: int, end: int) -> bool:
+    return not words("text", "only").isdisjoint((reading.gap(start - 1, start), reading.gap(end, end + 1)))
 
 
 def _stands_alone(reading: Reading, end: int) -> bool:

@@ -52,7 +52,7 @@ def find_quantities(reading: Reading, masked: Iterable[tuple[int, int]] = ()) ->
     owners = [category for category in _OWNERS_OF_DIGITS if category != "per_tokens" or has_money]
     owned = [(m.start, m.end) for category in owners for m in reading.all(category)]
     taken = {position for start, end in [*owned, *masked] for position in range(start, end)}
-    return tuple(_with_ranges(reading, list(_scan(reading, taken))))
+    return tuple(_corrected(reading, list(_with_ranges(reading, list(_scan(reading, taken))))))
 
 
 def _scan(reading: Reading, taken: set[int]) -> Iterator[Quantity]:
@@ -222,6 +222,25 @@ def _with_ranges(reading: Reading, found: list[Quantity]) -> Iterator[Quantity]:
         else:
             yield found[at]
             at += 1
+
+
+def _corrected(reading: Reading, found: list[Quantity]) -> Iterator[Quantity]:
+    """ "16 GB was wrong, it's 24", "16G写错了，是24": the second is what the first should have been."""
+    at = 0
+    while at < len(found):
+        quantity, right = found[at], found[at + 1] if at + 1 < len(found) else None
+        if right is not None and _puts_right(reading, quantity, right):
+            value = right.value * quantity.factor
+            quantity = replace(quantity, value=value, start=right.start, end=right.end, is_negated=False)
+            at += 1
+        yield quantity
+        at += 1
+
+
+def _puts_right(reading: Reading, wrong: Quantity, right: Quantity) -> bool:
+    verdict = reading.after(wrong.end, "mistaken", _BOUND_REACH)
+    is_bare = right.unit is None and right.scale is None
+    return verdict is not None and is_bare and 0 <= right.start - verdict.end <= _BOUND_REACH
 
 
 def _is_range(reading: Reading, low: Quantity, high: Quantity) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from skills.conversation.parse.hardware import is_tally, read_hardware
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.reading import Reading
@@ -191,8 +192,8 @@ def _is_put_alone(reading: Reading, quantity: Quantity) -> bool:
         return False
     start, end = reading.clause(quantity.start, quantity.end)
     puts = [m for m in reading.all("puts") if m.end == quantity.start]
-    is_alone = end - quantity.end <= _LOST_WITHIN and not reading.has("name")
-    return bool(puts) and is_alone and min(m.start for m in puts) - start <= _LOST_WITHIN
+    opens = {start, start + 1} if reading.gap(start, start + 1) in words("text", "openers") else {start}
+    return any(m.start in opens for m in puts) and end - quantity.end <= _LOST_WITHIN
 
 
 def _put(value: float, held: Requirements) -> dict[str, Any]:

@@ -140,7 +140,10 @@ def _may_leave(reading: Reading, leaving: Match) -> bool:
     """ "It may leave our network after all", "数据出去也没事"."""
     if reading.before(leaving.start, "negation", _REACH) is not None:
         return False
-    following = reading.tokens[leaving.end : leaving.end + _REACH]
+    if leaving.category == "leaves" and reading.before(leaving.start, "guarded", _REACH) is None:
+        return False
+    _, end = reading.clause(leaving.start, leaving.end)
+    following = reading.tokens[leaving.end : min(leaving.end + _REACH, end)]
     is_fine = any(token.text in words("text", "allowances") for token in following)
     return is_fine or reading.before(leaving.start, "may", 1) is not None
 

@@ -56,7 +56,11 @@ def read_languages(reading: Reading) -> tuple[str, ...] | None:
     makers = {m.start for m in reading.all("demonym") if reading.is_negated(m.start)} | maker_positions(
         reading
     )
-    stated = [match for match in reading.stated("language") if not is_forgotten(reading, match)]
+    stated = [
+        match
+        for match in reading.stated("language")
+        if not is_forgotten(reading, match) and reading.gap(match.end, match.end + 2) != "- accented"
+    ]
     named = [(match.start, match.value) for match in stated if match.start not in makers]
     named += [(at, code) for at, code in _code_pairs(reading)]
     return tuple(dict.fromkeys(code for _, code in sorted(named, key=lambda pair: pair[0]))) or None
