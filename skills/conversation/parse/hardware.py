@@ -14,6 +14,7 @@ from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus
 
+_A_FEW = 2
 _MOST_DEVICES = 4096
 _USUAL_GIB = frozenset({12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 141, 192})
 _OWNER_REACH = 8
@@ -161,6 +162,8 @@ def _of_memory(scene: _Scene) -> dict[str, Any]:
     count = next((int(q.value) for q in counts if not _counts_what_was_said(scene, q)), None)
     if not scene.memories:
         return {} if count is None else {"gpus": Gpus(count=count)}
+    if unequal := _unequal_cards(scene):
+        return {"max_memory_gib": unequal}
     memory = min(scene.memories, key=_gib)
     beside = _count_before(scene, memory.start)
     count = beside if beside is not None else count
@@ -168,6 +171,14 @@ def _of_memory(scene: _Scene) -> dict[str, Any]:
         return {"max_memory_gib": _gib(memory)}
     each = _gib(memory) / (count or 1) if _is_total(scene, memory) else _gib(memory)
     return {"gpus": Gpus(count=count or 1, memory_gib=each), "max_memory_gib": each * (count or 1)}
+
+
+def _unequal_cards(scene: _Scene) -> float:
+    """ "One 24GB and one 16GB card", "一张24G一张16G": memory in all, where every size is counted; else 0."""
+    counts = [_count_before(scene, memory.start) for memory in scene.memories]
+    if len(counts) < _A_FEW or None in counts or not scene.reading.has_any("gpu_word", "unit"):
+        return 0.0
+    return sum(_gib(memory) * (count or 0) for memory, count in zip(scene.memories, counts, strict=True))
 
 
 def _counts_what_was_said(scene: _Scene, quantity: Quantity) -> bool:

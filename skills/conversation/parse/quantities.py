@@ -21,6 +21,7 @@ _LIMIT_REACH = 6
 _BEFORE_UNITS = frozenset({"-", "多", "余", "来"})
 """ "24-GB", 两百多页."""
 _SHEET_REACH = 12
+_PUT_RIGHT_REACH = 5
 _DEVICE_TIME = frozenset({"hour", "hours", "hr", "hrs", "minute", "minutes", "min", "mins", "day", "days"})
 _BOUNDS: tuple[tuple[str, Bound], ...] = (("at_most", "max"), ("at_least", "min"), ("about", "about"))
 _FLIPPED: dict[Bound, Bound] = {"max": "min", "min": "max", "about": "about", "exact": "exact"}
@@ -240,7 +241,7 @@ def _corrected(reading: Reading, found: list[Quantity]) -> Iterator[Quantity]:
 def _puts_right(reading: Reading, wrong: Quantity, right: Quantity) -> bool:
     verdict = reading.after(wrong.end, "mistaken", _BOUND_REACH)
     is_bare = right.unit is None and right.scale is None
-    return verdict is not None and is_bare and 0 <= right.start - verdict.end <= _BOUND_REACH
+    return verdict is not None and is_bare and 0 <= right.start - verdict.end <= _PUT_RIGHT_REACH
 
 
 def _is_range(reading: Reading, low: Quantity, high: Quantity) -> bool:
