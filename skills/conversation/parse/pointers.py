@@ -184,7 +184,19 @@ def read_job(reading: Reading) -> str | None:
             and reading.tokens[match.start - 2].is_number
         ):
             return reading.tokens[match.start - 2].text
-    return None
+    return next((token.text for at, token in enumerate(reading.tokens) if _numbers_job(reading, at)), None)
+
+
+def _numbers_job(reading: Reading, at: int) -> bool:
+    """The 12 of "cancel 12", and the 3 of "看看3号的结果", which a date is not."""
+    token = reading.tokens[at]
+    if not (token.text.isdigit() and len(token.text) <= _MOST_DIGITS_OF_A_JOB):
+        return False
+    before, after = reading.gap(at - 1, at), reading.gap(at + 1, at + 2)
+    if after == "号":
+        return before != "月" and reading.has_any("jobs_cue", "job_action")
+    is_ordered = any(match.end == at for match in reading.all("job_action"))
+    return is_ordered and (not after or not reading.same_clause(at + 1, at + 2))
 
 
 def read_job_action(reading: Reading) -> JobAction | None:

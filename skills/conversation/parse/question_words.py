@@ -174,4 +174,5 @@ def speaks_of_the_trade(s: Signals) -> bool:
     is_choice = s.asks_choice is not None or r.has_any("choose", "reset", "more")
     is_wish = bool(set(s.fields) - _TECHNIQUES) or has_thread(s)
     is_ours = r.has("domain", "strong") or (r.has("finetune") and set(s.fields) == {"finetune"})
-    return is_ours and not is_choice and not is_wish and not r.has("off_topic")
+    asks_of_us = r.has("explain_result", "reasons") and s.previous is None
+    return (is_ours or asks_of_us) and not is_choice and not is_wish and not r.has("off_topic")
