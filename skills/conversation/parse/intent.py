@@ -19,6 +19,7 @@ from skills.conversation.parse.job_words import (
 from skills.conversation.parse.likeness import heard
 from skills.conversation.parse.question_words import (
     asks_for_facts,
+    asks_of_one_shown,
     asks_reasons,
     is_comparison,
     is_knowledge,
@@ -111,6 +112,7 @@ _RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
 )
 _LATE_RULES: tuple[tuple[SkillName, Callable[[Signals], bool]], ...] = (
     ("answer", is_knowledge),
+    ("answer", asks_of_one_shown),
     ("answer", speaks_of_the_trade),
     ("recommend", is_wish),
     ("answer", names_a_model),

@@ -95,7 +95,9 @@ def _scale_factor(tokens: Sequence[Token], at: int, base: Number) -> float | Non
         return _value("chinese_scales", token.text)
     if token.text == "t" and _text(tokens, at + 1) == "/":  # 50 t/s are tokens
         return None
-    if len(token.text) <= 2 and not (base.is_digits and at == base.end and _ends_word(tokens, at)):
+    is_spelled = token.text == "b" and base.end > base.start and tokens[base.end - 1].is_han
+    may_scale = (base.is_digits or is_spelled) and at == base.end and _ends_word(tokens, at)
+    if len(token.text) <= 2 and not may_scale:
         return None
     return _value("scale_words", token.text)
 

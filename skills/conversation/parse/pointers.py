@@ -25,7 +25,11 @@ _LAST_RANK = 5
 def read_ranks(reading: Reading, shown: Sequence[str], recent: Sequence[str]) -> tuple[str, ...]:
     """Ids of the models that the turn points at: "the first one", "前两名" of those shown, "both" of the recent ones."""
     picked: list[str] = []
-    for match in _rank_matches(reading):
+    matches = list(_rank_matches(reading))
+    is_listed = sum(match.value.isdigit() for match in matches) > 1
+    for match in matches:
+        if match.value == "both" and is_listed:
+            continue  # "which of these two, 1 or 3"
         is_group = match.value in ("all", "both") and len(recent) > 1
         picked += (
             recent

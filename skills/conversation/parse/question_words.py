@@ -10,6 +10,7 @@ from skills.conversation.parse.wish_words import adopts, has_thread, is_follow_u
 _TECHNIQUES = frozenset({"finetune", "quantization"})
 _COMPARED = frozenset({"memory", "price", "scores"})
 """Facts that a comparison of models shows; of others, and of one benchmark, the figures themselves are asked for."""
+_ASKED_OF_ONE = frozenset({"quantization", "gpus", "max_memory_gib", "min_context_tokens"})
 _OF_THE_WORK = _TECHNIQUES | {"task", "modalities", "reasoning", "architecture", "priority", "hosting"}
 _SHORT = 4
 
@@ -157,6 +158,14 @@ def _asks_about_work(s: Signals) -> bool:
 def _asks_how_to_choose(s: Signals) -> bool:
     """ "本地跑翻译，咋选": how to choose, of what one has said what it is for."""
     return s.reading.has("how_to_choose") and "task" in s.fields and len(s.fields) > 1
+
+
+def asks_of_one_shown(s: Signals) -> bool:
+    """ "The second one in 8 bit?": how it would do, not another choice."""
+    r = s.reading
+    is_change = r.has_any("what_if", "refine", "add", "more", "relax", "model_noun") or s.takes_back
+    is_of_it = set(s.fields) <= _ASKED_OF_ONE and bool(s.fields or r.has("field_word"))
+    return s.statement.names_rank and s.is_question and is_of_it and not is_change and s.asks_choice is None
 
 
 def asks_whether_some_model_does(s: Signals) -> bool:

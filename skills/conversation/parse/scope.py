@@ -15,6 +15,11 @@ FIELDS_OF: dict[str, tuple[str, ...]] = {
     "context": ("min_context_tokens",),
     "size": ("min_params_b", "max_params_b"),
     "money": ("max_usd_per_mtok", "budget_usd_per_month"),
+    "traffic": ("tokens_per_month", "requests_per_month", "peak_requests_per_min"),
+    "peak": ("peak_requests_per_min",),
+    "first_token": ("max_first_token_s",),
+    "token_speed": ("min_tokens_per_s",),
+    "vendors": ("vendors", "excluded_vendors"),
     "languages": ("languages",),
     "hosting": ("hosting",),
     "quantization": ("quantization",),
@@ -44,7 +49,7 @@ _KIND_OF_TRAIT = {
     "origin": "origins",
     "nationality": "origins",
     "demonym": "origins",
-    "vendor": "candidates",
+    "vendor": "vendors",
     "licence": "licences",
     "thinking": "reasoning",
     "modality": "modalities",
@@ -102,7 +107,11 @@ def _relaxed_kinds(reading: Reading) -> set[str]:
         )
         else set()
     )
-    return {match.value for match in named} | {*_not_needed(reading), *_musts_dropped(reading)} | freed
+    return {match.value for match in named} | freed | {
+        *_not_needed(reading),
+        *_musts_dropped(reading),
+        *reading.values("set_free"),
+    }
 
 
 def is_forgotten(reading: Reading, match: Match) -> bool:

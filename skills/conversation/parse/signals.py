@@ -11,6 +11,7 @@ from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.relative import read_relative
+from skills.conversation.parse.restated import read_restated
 from skills.conversation.parse.statement import Statement, ids_of
 from skills.conversation.request import Request
 
@@ -84,7 +85,8 @@ class Signals:
         """Fields of the thread that the turn changes relative to what they were."""
         if self.previous is None:
             return {}
-        return read_relative(self.reading, self.statement.quantities, self.previous.requirements)
+        said = (self.reading, self.statement.quantities, self.previous.requirements)
+        return {**read_relative(*said), **read_restated(*said, self.fields)}
 
     @cached_property
     def has_limits(self) -> bool:

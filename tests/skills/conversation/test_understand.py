@@ -32,6 +32,7 @@ def read_turns() -> dict[str, Any]:
             "turns_fourth.yaml",
             "turns_fifth.yaml",
             "turns_sixth.yaml",
+            "turns_back.yaml",
         )
     )
     for content in more:
