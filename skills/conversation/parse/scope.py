@@ -107,11 +107,15 @@ def _relaxed_kinds(reading: Reading) -> set[str]:
         )
         else set()
     )
-    return {match.value for match in named} | freed | {
-        *_not_needed(reading),
-        *_musts_dropped(reading),
-        *reading.values("set_free"),
-    }
+    return (
+        {match.value for match in named}
+        | freed
+        | {
+            *_not_needed(reading),
+            *_musts_dropped(reading),
+            *reading.values("set_free"),
+        }
+    )
 
 
 def is_forgotten(reading: Reading, match: Match) -> bool:
