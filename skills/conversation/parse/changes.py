@@ -68,9 +68,15 @@ def _swaps(reading: Reading) -> Iterator[tuple[int, int, int]]:
 
 def _is_traded(reading: Reading, old: tuple[int, int], new: tuple[int, int]) -> bool:
     """True when something of one kind stands on both sides."""
+    is_rendered = reading.gap(new[0] - 1, new[0]) == "into"
     for category in _KINDS:
-        named = [match.start for match in reading.all(category)]
-        if _any_within(named, old) and _any_within(named, new):
+        if category == "language" and is_rendered:
+            continue
+        before, after = (
+            {match.value for match in reading.all(category) if start <= match.start < end}
+            for start, end in (old, new)
+        )
+        if before and after - before:
             return True
     numbers = [i for i, token in enumerate(reading.tokens) if token.is_number]
     return _any_within(numbers, old) and _any_within(numbers, new)

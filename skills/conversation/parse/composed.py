@@ -10,6 +10,7 @@ from skills.conversation.parse.lexicon import load, words
 from skills.conversation.parse.numbers import number_at
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading, read_turn
+from skills.conversation.parse.sorting import sorted_texts
 
 _WEIGHED_WITHIN = 2
 _DENIED_WITHIN = 5
@@ -75,6 +76,7 @@ def _composed(reading: Reading) -> Reading:
         *_pulled_out(reading),
         *_sorted_by(reading),
         *_told_apart(reading),
+        *sorted_texts(reading),
         *_more_of_them(reading),
         *_free_of(reading),
         *_without_gpus(reading),

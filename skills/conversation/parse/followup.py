@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus, Request, Requirements, SkillName
@@ -119,13 +120,20 @@ def _without(kept: dict[str, Any], field: str, denied: tuple[str, ...]) -> dict[
 
 def _combined(kept: Mapping[str, Any], signals: Signals, stated: Mapping[str, Any]) -> dict[str, Any]:
     """ "Also Japanese" adds to a list, "what about Japanese" replaces it."""
-    if not signals.reading.has_any("add", "given_up"):
+    if not signals.reading.has_any("add", "given_up") and not _swaps_one(kept, signals):
         return dict(stated)
     return {
         field: tuple(dict.fromkeys([*kept[field], *value])) if field in _LISTS and field in kept else value
         for field, value in stated.items()
         if field != "task" or field not in kept or not signals.reading.has("add")
     }
+
+
+def _swaps_one(kept: Mapping[str, Any], signals: Signals) -> bool:
+    """ "Drop the German, Italian instead": one of the thread's languages goes, and the others stay."""
+    before = signals.previous.requirements.languages if signals.previous else None
+    is_only = any(token.text in words("text", "only") for token in signals.reading.tokens)
+    return bool(before) and "languages" in kept and kept["languages"] != before and not is_only
 
 
 def _exclusions(base: Mapping[str, Any], kept: dict[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def _is_listed(reading: Reading, start: int, end: int) -> bool:
 def _origins(reading: Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Countries wanted and not wanted. "Foreign" is everywhere but at home."""
     denied = {match.value for match in reading.all("origin") if _is_of_none(reading, match)}
-    wanted = [country for country in reading.values("origin") if country not in denied]
+    others = denied | {match.value for match in reading.all("origin") if _is_ours(reading, match)}
+    wanted = [country for country in reading.values("origin") if country not in others]
     excluded = list(dict.fromkeys([*reading.denied("origin"), *denied]))
     excluded += [
         country
@@ -97,6 +98,11 @@ def _as_mentioned(reading: Reading, countries: Sequence[str]) -> tuple[str, ...]
 def _is_of_none(reading: Reading, origin: Match) -> bool:
     """ "Nothing from the US": its words reach into those for the place."""
     return any(lead.start < origin.start <= lead.end for lead in reading.all("place_lead", "none"))
+
+
+def _is_ours(reading: Reading, origin: Match) -> bool:
+    """ "We're a French company" says who asks."""
+    return reading.before(origin.start, "self_lead", 1) is not None
 
 
 def maker_positions(reading: Reading) -> frozenset[int]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 from skills.conversation.parse.lexicon import load, words
@@ -34,7 +34,7 @@ PHRASE_LEXICONS = (
     "units",
 )
 _END = ""
-_PHRASE_TOKEN = re.compile(r"(\s*)([a-z]+n't|[a-z]+\*?|\d+(?:\.\d+)?|[\u3400-\u9fff]|\S)")
+_PHRASE_TOKEN = re.compile(r"(\s*)([a-zà-öø-ÿ]+n't|[a-zà-öø-ÿ]+\*?|\d+(?:\.\d+)?|[\u3400-\u9fff]|\S)")
 _MIN_PREFIX = 3
 _MIN_STEM = 5
 """A shorter stem, as of "cod*", says too little to take "codin" for a word that is spelt right."""
@@ -153,18 +153,26 @@ def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for accelerator in content.get("accelerators", ()):
         aliases = dict.fromkeys([*accelerator["aliases"], accelerator["name"].lower()])
         yield from (("gpu", accelerator["name"], alias) for alias in _with_plurals(aliases))
-    for (a, source), (b, target) in permutations(content.get("one_char_names", {}).items(), 2):
-        for pattern in content["pairs"]:
-            phrase = pattern.format(a=a, b=b)
-            yield from (("language", source, phrase), ("language", target, phrase))
-            if "译" in phrase or "翻" in phrase:
-                yield "task", "translation", phrase
+    yield from _combined(content)
     for category, values in content.get("phrases", {}).items():
         for value, listed in values.items():
             for phrase in listed:
                 if not isinstance(phrase, str):
                     raise TypeError(f"{phrase!r} in {category}.{value} of the lexicon needs quotes")
                 yield category, str(value), phrase
+
+
+def _combined(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Phrases made of parts: pairs of languages by one character each, and one part from each list of a row."""
+    for (a, source), (b, target) in permutations(content.get("one_char_names", {}).items(), 2):
+        for pattern in content["pairs"]:
+            phrase = pattern.format(a=a, b=b)
+            yield from (("language", source, phrase), ("language", target, phrase))
+            if "译" in phrase or "翻" in phrase:
+                yield "task", "translation", phrase
+    for row in content.get("crossed", ()):
+        for parts in product(*row["parts"]):
+            yield row["category"], row["value"], " ".join(parts)
 
 
 def _with_plurals(aliases: Iterable[str]) -> Iterator[str]:

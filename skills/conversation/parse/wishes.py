@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Any
 
 from index.records import Quantization
 from skills.conversation.parse.lexicon import load, words
-from skills.conversation.parse.makers import maker_positions, read_makers
+from skills.conversation.parse.makers import read_makers
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
-from skills.conversation.parse.scope import is_forgotten
+from skills.conversation.parse.tongues import read_languages
 
-_LEAST_RUN = 3
-_LISTING = frozenset({"、", "/", ",", "和", "与", "跟"})
-_OF_LANGUAGE = frozenset({"语", "文", "双", "两", "互"})
 _ALLOWED_WITHIN = 2
 
 
@@ -49,68 +45,6 @@ def read_task(reading: Reading) -> str | None:
     if reading.stated("detects"):
         return "classification"
     return "reasoning" if any(match.value == "task" for match in _wanted(reading, "thinking")) else None
-
-
-def read_languages(reading: Reading) -> tuple[str, ...] | None:
-    """ISO 639-1 codes in the order of mention."""
-    makers = {m.start for m in reading.all("demonym") if reading.is_negated(m.start)} | maker_positions(
-        reading
-    )
-    stated = [
-        match
-        for match in reading.stated("language")
-        if not is_forgotten(reading, match) and reading.gap(match.end, match.end + 2) != "- accented"
-    ]
-    named = [(match.start, match.value) for match in stated if match.start not in makers]
-    named += [(at, code) for at, code in _code_pairs(reading)]
-    return tuple(dict.fromkeys(code for _, code in sorted(named, key=lambda pair: pair[0]))) or None
-
-
-def _code_pairs(reading: Reading) -> Iterator[tuple[int, str]]:
-    """Languages in short forms: "en->fr", "DE/EN", "中英日韩", "英译波兰语"."""
-    codes, tokens = _language_codes(), reading.tokens
-    short = load("languages")["one_char_names"]
-    for at in range(len(tokens) - 2):
-        if tokens[at].text in codes:
-            for target in (at + 2, at + 3, at + 4):
-                if target < len(tokens) and tokens[target].text in codes and _is_arrow(reading, at, target):
-                    yield from ((at, tokens[at].text), (target, tokens[target].text))
-        if (
-            tokens[at].text in short
-            and tokens[at + 1].text in ("译", "翻")
-            and reading.at(at + 2, "language")
-        ):
-            yield at, str(short[tokens[at].text])
-    yield from _runs(reading)
-
-
-def _is_arrow(reading: Reading, source: int, target: int) -> bool:
-    tokens = reading.tokens
-    mark = "".join(token.text for token in tokens[source + 1 : target])
-    if mark == "/":
-        return reading.text.cased[tokens[source].start : tokens[target].end].isupper()
-    return mark in load("languages")["arrows"] and (mark != "-" or reading.has("task", "translation"))
-
-
-def _runs(reading: Reading) -> Iterator[tuple[int, str]]:
-    """Three or more one-character names in a row: fewer are too often part of other words."""
-    names = load("languages")["one_char_names"]
-    run: list[tuple[int, str]] = []
-    for at, token in enumerate([*reading.tokens, None]):
-        if token is not None and token.text in names:
-            run.append((at, str(names[token.text])))
-            continue
-        if token is not None and run and at == run[-1][0] + 1 and token.text in _LISTING:
-            continue
-        is_named = token is not None and token.text in _OF_LANGUAGE and at == run[-1][0] + 1 if run else False
-        if len(run) >= _LEAST_RUN or (len(run) > 1 and is_named):
-            yield from run
-        run = []
-
-
-@lru_cache
-def _language_codes() -> frozenset[str]:
-    return frozenset(str(code) for code in load("languages")["phrases"]["language"])
 
 
 def read_licences(reading: Reading) -> tuple[str, ...] | None:

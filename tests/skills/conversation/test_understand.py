@@ -33,6 +33,7 @@ def read_turns() -> dict[str, Any]:
             "turns_fifth.yaml",
             "turns_sixth.yaml",
             "turns_back.yaml",
+            "turns_tasks.yaml",
         )
     )
     for content in more:
