@@ -273,6 +273,8 @@ def _references(skill: SkillName, signals: Signals) -> tuple[str, ...]:
         if not pointed and len(named) == 1:
             pointed = [model_id for model_id in shown if model_id not in named][:1]
         pointed += named if pointed else ()
+        was_compared = signals.previous is not None and signals.previous.skill == "compare"
+        pointed = pointed or (list(signals.recent) if was_compared and not named else [])
     return tuple(dict.fromkeys(pointed))
 
 

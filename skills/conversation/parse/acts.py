@@ -7,6 +7,7 @@ from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.signals import Signals
 
 _SHORT = 4
+_EPOCHS = frozenset({"epoch", "epochs", "轮"})
 _WEAK_VERBS = frozenset({"test", "score", "measure", "try out", "try", "测 试", "实 测", "打 分"})
 """Verbs that mean an evaluation only when something is named to be evaluated."""
 
@@ -99,10 +100,16 @@ def _is_asked_about(s: Signals, verb: Match) -> bool:
 
 
 def _completes_job(s: Signals) -> bool:
-    """A data set, a model or a quantization, given after a job was asked for without it."""
+    """A data set, a model, a quantization or an amount, given after a job was asked for without it."""
     if s.previous is None or s.previous.skill not in ("evaluate", "finetune"):
         return False
     if s.asks_choice is not None or s.asks_knowledge or set(s.fields) - {"quantization", "finetune"}:
         return False
-    has_piece = s.statement.dataset or s.statement.quantizations or s.model_targets
+    has_piece = s.statement.dataset or s.statement.quantizations or s.model_targets or _sets_amount(s)
     return bool(has_piece) and not s.reading.has_any("compare", "why")
+
+
+def _sets_amount(s: Signals) -> bool:
+    """ "Use 100 rows", "with 3 epochs", "只跑50条"."""
+    counts_epochs = not _EPOCHS.isdisjoint(token.text for token in s.reading.tokens)
+    return (s.statement.rows is not None or counts_epochs) and s.n_words <= _SHORT + 1

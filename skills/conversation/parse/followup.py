@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from skills.conversation.parse.hardware import sizes_of
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.units import GIB_PER_UNIT
@@ -42,7 +43,7 @@ def merge(signals: Signals, skill: SkillName, stated: Mapping[str, Any]) -> Merg
         return Merged(Requirements(**stated), _in_order({*stated, *dropped}), is_follow_up=False)
     base = _inherited(previous, skill, stated)
     kept = _kept(base, signals, stated) if skill in _CHOOSING | {"compare"} else dict(base)
-    said = _exclusions(base, kept, _combined(kept, signals, stated))
+    said = _exclusions(base, kept, _combined(kept, signals, {**_one_more_maker(signals), **stated}))
     said = _on_known_card(base, said, signals)
     merged = _consistent({**kept, **said}, base, said)
     changed = {*said, *(field for field in {*base, *merged} if base.get(field) != merged.get(field))}
@@ -120,7 +121,8 @@ def _without(kept: dict[str, Any], field: str, denied: tuple[str, ...]) -> dict[
 
 def _combined(kept: Mapping[str, Any], signals: Signals, stated: Mapping[str, Any]) -> dict[str, Any]:
     """ "Also Japanese" adds to a list, "what about Japanese" replaces it."""
-    if not signals.reading.has_any("add", "given_up") and not _swaps_one(kept, signals):
+    is_list = signals.reading.has_any("add", "given_up") or _swaps_one(kept, signals) or _goes_on(signals)
+    if not is_list:
         return dict(stated)
     return {
         field: tuple(dict.fromkeys([*kept[field], *value])) if field in _LISTS and field in kept else value
@@ -136,12 +138,32 @@ def _swaps_one(kept: Mapping[str, Any], signals: Signals) -> bool:
     return bool(before) and "languages" in kept and kept["languages"] != before and not is_only
 
 
+def _one_more_maker(signals: Signals) -> dict[str, Any]:
+    """ "And Microsoft too", right after makers were left out: one more of them."""
+    named = signals.reading.values("vendor")
+    was_left_out = signals.previous is not None and "excluded_vendors" in signals.previous.changed
+    is_all = not signals.fields and not signals.is_question and signals.reading.has("add")
+    return {"excluded_vendors": named} if named and was_left_out and is_all else {}
+
+
+def _goes_on(signals: Signals) -> bool:
+    """ "And English", "和英文": one more, as it is no question."""
+    opens = any(token.text in words("text", "going_on") for token in signals.reading.tokens[:1])
+    return opens and not signals.is_question and not signals.reading.has("what_if", "what_if")
+
+
 def _exclusions(base: Mapping[str, Any], kept: dict[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
     """Exclusions add up. Taking one back from a list of what will do is no exclusion, and a wish ends one."""
     said = dict(stated)
     for excluded, wanted in _EXCLUSIONS.items():
         if excluded in said:
-            new = [value for value in said.pop(excluded) if value not in base.get(wanted, ())]
+            denied = said.pop(excluded)
+            left = tuple(value for value in base.get(wanted, ()) if value not in denied)
+            is_none_left = wanted == "vendors" and not left and wanted not in said
+            new = [value for value in denied if is_none_left or value not in base.get(wanted, ())]
+            if left != base.get(wanted, ()):
+                kept.pop(wanted, None)
+                kept |= {wanted: left} if left else {}
             if new:
                 said[excluded] = tuple(dict.fromkeys([*kept.get(excluded, ()), *new]))
         elif wanted == "licences" and wanted not in base and _are_allowed_again(said, kept):
@@ -165,6 +187,8 @@ def _on_known_card(base: Mapping[str, Any], said: dict[str, Any], signals: Signa
     """ "So just one A100": of the memory that the thread's A100 has, where the turn says no other."""
     gpus, known = said.get("gpus"), base.get("gpus")
     states_memory = any(match.value in GIB_PER_UNIT for match in signals.reading.all("unit"))
+    if gpus is None and known is not None:
+        return _in_its_size(known, said, signals)
     if gpus is None or known is None:
         return said
     if _is_general_name(gpus, known):
@@ -174,6 +198,16 @@ def _on_known_card(base: Mapping[str, Any], said: dict[str, Any], signals: Signa
         return said
     same = Gpus(name=known.name, count=gpus.count, memory_gib=known.memory_gib)
     return {**said, "gpus": same, "max_memory_gib": same.count * known.memory_gib}
+
+
+def _in_its_size(known: Gpus, said: dict[str, Any], signals: Signals) -> dict[str, Any]:
+    """ "The 80 gig one", "80G版的": another size of the thread's card, where it comes in that size."""
+    memory = said.get("max_memory_gib")
+    is_variant = any(signals.reading.after(m.end, "variant", 0) for m in signals.reading.all("unit", "gib"))
+    if not is_variant or known.name is None or memory not in sizes_of(known.name):
+        return said
+    same = Gpus(name=known.name, count=known.count, memory_gib=memory)
+    return {**said, "gpus": same, "max_memory_gib": same.count * memory}
 
 
 def _is_general_name(gpus: Gpus, known: Gpus) -> bool:
@@ -204,7 +238,8 @@ def _builds_on(signals: Signals, skill: SkillName, has_changed: bool) -> bool:
         or signals.reading.has("what_if", "what_if")
         or signals.reading.has("refine", "strong")
     )
-    return refers or (skill in ("evaluate", "finetune") and has_changed and not signals.names_models)
+    goes_on = has_changed or (signals.previous is not None and signals.previous.skill == skill)
+    return refers or (skill in ("evaluate", "finetune") and goes_on and not signals.names_models)
 
 
 def _in_order(fields: Mapping[str, Any] | set[str]) -> tuple[str, ...]:

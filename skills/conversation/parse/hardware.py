@@ -16,7 +16,7 @@ from skills.conversation.request import Gpus
 
 _A_FEW = 2
 _MOST_DEVICES = 4096
-_USUAL_GIB = frozenset({12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 141, 192})
+USUAL_GIB = frozenset({12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 141, 192})
 _OWNER_REACH = 8
 _FREE_REACH = 5
 
@@ -51,6 +51,11 @@ def read_hardware(reading: Reading, quantities: Sequence[Quantity]) -> dict[str,
     fields = _of_devices(scene, devices)
     limits = [*([fields["max_memory_gib"]] if "max_memory_gib" in fields else []), *map(_gib, free)]
     return {**fields, "max_memory_gib": min(limits)} if free else fields
+
+
+def sizes_of(accelerator: str) -> tuple[float, ...]:
+    """The memory sizes, in GiB, that an accelerator of the lexicon is sold with."""
+    return tuple(float(size) for size in _accelerators().get(accelerator, {}).get("sizes_gib") or ())
 
 
 def _is_free(reading: Reading, memory: Quantity) -> bool:
@@ -261,7 +266,7 @@ def _is_size_of_device(reading: Reading, quantity: Quantity) -> bool:
     if device is None or quantity.unit is not None or quantity.scale is not None:
         return False
     known, gap = _fact(device.value, "memory_gib"), reading.gap(device.end, quantity.start)
-    return gap in ("", "-") and quantity.value in _USUAL_GIB and known is not None and quantity.value >= known
+    return gap in ("", "-") and quantity.value in USUAL_GIB and known is not None and quantity.value >= known
 
 
 def _is_usable_memory(reading: Reading, quantity: Quantity) -> bool:

@@ -84,6 +84,8 @@ def is_comparison(s: Signals) -> bool:
         subjects += 1
     if r.has("compare") and (subjects >= 2 or (s.pointed_at and r.has("pronoun", "them"))):
         return True
+    if r.has("compare") and not subjects and _was_compared(s):
+        return True
     if subjects == 1 and s.shown and _measures_against(s):
         return True
     if len(s.statement.ranks) >= 2 and r.has("which") and not r.has("explain_result", "excluded"):
@@ -96,6 +98,11 @@ def is_comparison(s: Signals) -> bool:
     names_several = len(s.statement.mentions) >= 2 and is_choice
     is_amount = r.has("how_much") and len(s.statement.ranks) < 2
     return subjects >= 2 and (is_alternative or names_several) and not is_amount
+
+
+def _was_compared(s: Signals) -> bool:
+    """ "Which is faster?", 哪个快, after a comparison: of the same models."""
+    return s.previous is not None and s.previous.skill == "compare" and not set(s.fields) - {"priority"}
 
 
 def _narrows_choice(s: Signals) -> bool:

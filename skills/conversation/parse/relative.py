@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from skills.conversation.parse.hardware import is_tally, read_hardware
+from skills.conversation.parse.hardware import USUAL_GIB, is_tally, read_hardware
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
@@ -18,6 +18,8 @@ _REACH = 5
 _NEAR = 3
 _LOST_WITHIN = 2
 _MOST_CARDS = 16
+_FEW_CARDS = 8
+""" "And 16?" is rather a size than a number of cards."""
 _LEAST_BUDGET = 20
 """Less, and a bare number may be anything."""
 _FIELDS_OF_WORD = {
@@ -173,7 +175,7 @@ def _shifted(reading: Reading, quantities: Sequence[Quantity], held: Requirement
 
 
 def _restated(reading: Reading, quantities: Sequence[Quantity], held: Requirements) -> dict[str, Any]:
-    """ "Make that 700 a month", "改成 300": of a thread with a budget, in dollars; "make it four", of cards."""
+    """ "Make that 700 a month", of a thread with a budget, in dollars; or a number without a word."""
     for quantity in quantities:
         if _is_put_alone(reading, quantity):
             return _put(quantity.value, held)
@@ -187,18 +189,22 @@ def _restated(reading: Reading, quantities: Sequence[Quantity], held: Requiremen
 
 
 def _is_put_alone(reading: Reading, quantity: Quantity) -> bool:
-    """A bare number that a turn sets, without a word on what of."""
+    """A bare number that a turn sets, without a word on what of: "make that 300", "and on two?"."""
     if quantity.unit is not None or quantity.scale not in (None, "k") or quantity.is_negated:
         return False
-    start, end = reading.clause(quantity.start, quantity.end)
-    puts = [m for m in reading.all("puts") if m.end == quantity.start]
-    opens = {start, start + 1} if reading.gap(start, start + 1) in words("text", "openers") else {start}
-    return any(m.start in opens for m in puts) and end - quantity.end <= _LOST_WITHIN
+    rest = [t for i, t in enumerate(reading.tokens) if not quantity.start <= i < quantity.end]
+    return bool(rest) and all(
+        t.text in words("text", "frame_of_number") or not t.text.isalnum() for t in rest
+    )
 
 
 def _put(value: float, held: Requirements) -> dict[str, Any]:
-    if held.gpus is not None and value == int(value) and value <= _MOST_CARDS:
+    """What a bare number can be, of what the thread holds: cards, their memory, or a budget."""
+    is_size = value in USUAL_GIB and held.max_memory_gib is not None
+    if held.gpus is not None and value in range(1, _MOST_CARDS + 1) and not (is_size and value > _FEW_CARDS):
         return _cards(held, value / held.gpus.count)
+    if is_size:
+        return {"max_memory_gib": value}
     if held.budget_usd_per_month and value >= _LEAST_BUDGET:
         return {"budget_usd_per_month": value}
     return {}
