@@ -38,14 +38,13 @@ def released(reading: Reading, held: Mapping[str, Any]) -> dict[str, tuple[str, 
 
 
 def _is_taken_off(reading: Reading, match: Match) -> bool:
-    before = reading.before(match.start, "takes_off", _BEFORE)
-    after = reading.after(match.end, "takes_off", _AFTER)
-    if (before and before.value == "before") or (after and after.value == "after"):
-        return True
     _, end = reading.clause(match.start, match.end)
-    return any(
-        cue.value == "after"
-        and end < cue.start <= end + _NEXT_CLAUSE
-        and not reading.same_clause(end, cue.start)
-        for cue in reading.all("takes_off")
-    ) and reading.tokens[min(end + 1, len(reading.tokens) - 1)].text not in ("but", "但")
+    return any(_reaches(reading, cue, match, end) for cue in reading.all("takes_off"))
+
+
+def _reaches(reading: Reading, cue: Match, match: Match, end: int) -> bool:
+    """Before it, behind it, or at the head of the next clause: "Google-only was a rule, scrap it"."""
+    if cue.value == "before":
+        return 0 <= match.start - cue.end <= _BEFORE and reading.same_clause(cue.end, match.start)
+    is_behind = 0 <= cue.start - match.end <= _AFTER and reading.same_clause(match.end, cue.start)
+    return is_behind or end < cue.start <= end + _NEXT_CLAUSE
