@@ -36,7 +36,7 @@ _JOBS: tuple[SkillName, ...] = ("evaluate", "finetune", "select-base")
 _SIZES = frozenset({"min_params_b", "max_params_b"})
 _SIZE_STEP_B = 0.1
 _SHORT = 5
-_ALLOWED_WITHIN = 2
+_ALLOWED_WITHIN = 3
 _NEWEST_OF_FAMILY = 3
 _MOST_FOR_THEM = 3
 """How many of the models shown "them" stands for."""
@@ -184,7 +184,7 @@ def _fields_for(skill: SkillName, signals: Signals) -> dict[str, Any]:
         return {name: value for name, value in fields.items() if name != "priority" or not is_asked} | named
     if skill == "evaluate":
         # Money said of an evaluation is what it may cost, not what the model may cost afterwards.
-        dropped = {"finetune", "budget_usd_per_month"}
+        dropped = {"finetune", "budget_usd_per_month", "priority"}
         return {name: value for name, value in fields.items() if name not in dropped} | named
     if skill in ("finetune", "select-base"):
         return {**fields, **named, "finetune": True}

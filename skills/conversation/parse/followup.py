@@ -8,6 +8,7 @@ from typing import Any
 
 from skills.conversation.parse.hardware import sizes_of
 from skills.conversation.parse.lexicon import words
+from skills.conversation.parse.released import released
 from skills.conversation.parse.signals import Signals
 from skills.conversation.parse.units import GIB_PER_UNIT
 from skills.conversation.request import Gpus, Request, Requirements, SkillName
@@ -43,11 +44,33 @@ def merge(signals: Signals, skill: SkillName, stated: Mapping[str, Any]) -> Merg
         return Merged(Requirements(**stated), _in_order({*stated, *dropped}), is_follow_up=False)
     base = _inherited(previous, skill, stated)
     kept = _kept(base, signals, stated) if skill in _CHOOSING | {"compare"} else dict(base)
+    if skill in _CHOOSING:
+        kept, stated = _without_released(kept, stated, released(signals.reading, base), base)
     said = _exclusions(base, kept, _combined(kept, signals, {**_one_more_maker(signals), **stated}))
     said = _on_known_card(base, said, signals)
     merged = _consistent({**kept, **said}, base, said)
     changed = {*said, *(field for field in {*base, *merged} if base.get(field) != merged.get(field))}
     return Merged(Requirements(**merged), _in_order(changed), _builds_on(signals, skill, bool(changed)))
+
+
+def _without_released(
+    kept: dict[str, Any],
+    stated: Mapping[str, Any],
+    gone: Mapping[str, tuple[str, ...]],
+    base: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both without what was taken back; what is named beside it joins what is left of a list."""
+    said = dict(stated)
+    for field, values in gone.items():
+        if not isinstance(base[field], tuple):
+            kept = {name: value for name, value in kept.items() if name != field}
+            said.pop(field, None)
+            continue
+        kept = _without(kept, field, values)
+        new = [value for value in said.pop(field, ()) if value not in values]
+        if new:
+            said[field] = tuple(dict.fromkeys([*kept.get(field, ()), *new]))
+    return kept, said
 
 
 def is_fresh(signals: Signals, skill: SkillName) -> bool:

@@ -170,7 +170,7 @@ def _asks_how_to_choose(s: Signals) -> bool:
 def asks_of_one_shown(s: Signals) -> bool:
     """ "The second one in 8 bit?": how it would do, not another choice."""
     r = s.reading
-    is_change = r.has_any("what_if", "refine", "add", "more", "relax", "model_noun") or s.takes_back
+    is_change = r.has_any("refine", "add", "more", "relax", "model_noun") or s.takes_back
     is_of_it = set(s.fields) <= _ASKED_OF_ONE and bool(s.fields or r.has("field_word"))
     return s.statement.names_rank and s.is_question and is_of_it and not is_change and s.asks_choice is None
 

@@ -76,7 +76,11 @@ def _new_value(
     if (value := _in_unit(reading, new, field)) is not None:
         return value
     worth = _in_unit(reading, old, field)
-    return None if worth is None or not _is_bare(new) else float(f"{new.value * worth / old.value:.6g}")
+    return (
+        None
+        if worth is None or not _is_bare(new)
+        else float(f"{new.value * worth * old.factor / old.value:.6g}")
+    )
 
 
 def _is_bare(quantity: Quantity) -> bool:

@@ -11,6 +11,7 @@ from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.relative import read_relative
+from skills.conversation.parse.released import released
 from skills.conversation.parse.restated import read_restated
 from skills.conversation.parse.statement import Statement, ids_of
 from skills.conversation.request import Request
@@ -109,7 +110,10 @@ class Signals:
         """Something is named in order not to have it, or not to mind it any more."""
         denied = (self.reading.denied(category) for category in _DENIABLE)
         is_lifted = bool(self.statement.lifted) or self.reading.has_any(*_WELCOMES)
-        return bool(self.statement.rejected) or any(denied) or is_lifted
+        is_released = self.previous is not None and bool(
+            released(self.reading, self.previous.requirements.model_dump(exclude_none=True))
+        )
+        return bool(self.statement.rejected) or any(denied) or is_lifted or is_released
 
     @cached_property
     def names_kind_of_model(self) -> bool:

@@ -33,7 +33,7 @@ WEIGHTS = FOLDER / "sound.safetensors"
 NO_TASK = "none"
 CLEARLY = 0.7
 """Probability from which a task is believed; `benchmarks/teach.py` prints what that gives on turns left out."""
-_MOST_CHARACTERS = 600
+_MOST_CHARACTERS = 300
 """The work is told early: what is pasted below it is not read to its end."""
 
 

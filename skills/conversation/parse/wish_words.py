@@ -13,7 +13,7 @@ def is_follow_up_wish(s: Signals) -> bool:
     r = s.reading
     is_asked = r.has_any("define", "how", "how_much", "why") or (s.yes_no is not None and r.has("how_much"))
     is_change = bool(s.fields or s.relative or s.statement.relaxed or s.takes_back)
-    if r.has("asks_of_it") and s.pointed_at:
+    if r.has("asks_of_it") and s.pointed_at and not r.has("add"):
         return False
     if s.statement.relaxed and s.previous is not None and not is_asked:
         return True
