@@ -27,6 +27,7 @@ OWN = (
     "turns_fifth.yaml",
     "turns_sixth.yaml",
     "turns_back.yaml",
+    "turns_figures.yaml",
 )
 
 
