@@ -152,8 +152,9 @@ def _is_by_the_year(reading: Reading, quantity: Quantity) -> bool:
     period = reading.before(quantity.start, "period", _BUDGET_REACH)
     is_closed = quantity.end == len(reading.tokens) or not reading.same_clause(quantity.end, quantity.end + 1)
     bounds = (reading.at(quantity.end, category) for category in ("at_most", "at_least", "about"))
-    is_each = period is not None and reading.tokens[period.start].text in _EACH_SPAN
-    is_long = is_each and period.value not in (*SHORT_PERIODS, "day", "week")
+    if period is None or reading.tokens[period.start].text not in _EACH_SPAN:
+        return False
+    is_long = period.value not in (*SHORT_PERIODS, "day", "week")
     return is_long and (
         is_closed or any(bounds) or reading.tokens[quantity.end].text in words("units", "after_a_sum")
     )
