@@ -28,6 +28,7 @@ OWN = (
     "turns_sixth.yaml",
     "turns_back.yaml",
     "turns_tasks.yaml",
+    "turns_figures.yaml",
 )
 
 

@@ -6,20 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from skills.conversation.parse.lexicon import load
-from skills.conversation.parse.pace import end_of_traffic
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.rates import SHORT_PERIODS, months, period_of
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.units import usd
+from skills.conversation.parse.volume import read_volume
 
 _MTOK = 1_000_000
 _ONE_OF_THESE_IS_A_PRICE_BASE = (1_000.0, 1_000_000.0)
 _LEAST_BUDGET = 10
+_BUDGET_REACH = 4
+_VOLUME_REACH = 8
+_PERSON_REACH = 6
+_EACH_SPAN = frozenset("每一全半按")
 _NOT_THERE_WITHIN = 6
-_REACH_AFTER = 3
-_REACH_BEFORE = 7
-_SHORT_PERIODS = frozenset({"hour", "minute", "second", "request"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,12 @@ def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
     for amount in amounts:
         used.add(amount)
         base = _price_base(reading, quantities, amount)
-        if base is None and bases and amount.bound == "max" and _period(reading, amount) is None:
+        if (
+            base is None
+            and bases
+            and amount.bound == "max"
+            and period_of(reading, amount.start, amount.end) is None
+        ):
             base = bases[-1]
         if base is not None:
             used |= base.used
@@ -48,11 +55,30 @@ def read_money(reading: Reading, quantities: Sequence[Quantity]) -> Money:
         if base is not None:
             fields["max_usd_per_mtok"] = _rounded(usd(amount) * _MTOK / base.tokens)
         elif (budget := monthly_usd(reading, amount)) is not None:
-            fields["budget_usd_per_month"] = _rounded(budget)
-    volume = _volume(
-        reading, [q for q in quantities if q not in used], has_budget="budget_usd_per_month" in fields
-    )
-    return Money(fields | volume.fields, frozenset(used) | volume.used)
+            payers = _payers(reading, quantities, amount)
+            if payers:
+                fields["budget_usd_per_month"] = _rounded(budget * payers)
+    unpaid = [quantity for quantity in quantities if quantity not in used]
+    volume = read_volume(reading, unpaid, has_budget="budget_usd_per_month" in fields)
+    if volume.tokens_per_month:
+        fields["tokens_per_month"] = _rounded(volume.tokens_per_month)
+    return Money(fields, frozenset(used) | volume.used)
+
+
+def _payers(reading: Reading, quantities: Sequence[Quantity], amount: Quantity) -> float:
+    """For how many an amount is paid: "$15 per seat" for 40 seats; 0 where nobody says how many seats."""
+    people = [q for q in quantities if q.unit == "person" or _is_of_people(reading, q)]
+    is_each = people and reading.after(amount.end, "each", 1) is not None
+    is_per_person = reading.near(amount.start, amount.end, "per_person", _PERSON_REACH) is not None
+    if not is_per_person and not is_each:
+        return 1
+    return people[0].value if people else 0
+
+
+def _is_of_people(reading: Reading, quantity: Quantity) -> bool:
+    """ "40 support agents"."""
+    noun = reading.after(quantity.end, "unit", 1) if quantity.unit is None else None
+    return noun is not None and noun.value == "person"
 
 
 def read_spending(reading: Reading, quantities: Sequence[Quantity]) -> float | None:
@@ -60,19 +86,25 @@ def read_spending(reading: Reading, quantities: Sequence[Quantity]) -> float | N
     for amount in quantities:
         if not amount.is_money or amount.is_negated or amount.bound == "min" or amount.value <= 0:
             continue
-        if _price_base(reading, quantities, amount) is None and _period(reading, amount) is None:
+        if (
+            _price_base(reading, quantities, amount) is None
+            and period_of(reading, amount.start, amount.end) is None
+        ):
             return _rounded(usd(amount))
     return None
 
 
 def _amounts(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Quantity]:
     """Sums of money. A budget without a currency is in the one that goes with the language."""
+    low = None
     for quantity in quantities:
         if quantity.is_negated or _is_not_there(reading, quantity):
             continue
+        is_end_of_range = low is not None and quantity.bound == "max" and quantity.unit is None
         if quantity.is_money:
             yield quantity
-        elif _is_bare_sum(reading, quantity):
+        elif is_end_of_range or _is_bare_sum(reading, quantity):
+            low = quantity if quantity.bound == "min" else None
             yield replace(quantity, unit="cny" if reading.language == "zh" else "usd", is_money=True)
 
 
@@ -96,13 +128,13 @@ def _is_bare_sum(reading: Reading, quantity: Quantity) -> bool:
         return False
     if reading.has("aspect", "cost") and reading.after(quantity.end, "per_tokens", 0):
         return True
-    return quantity.value >= _LEAST_BUDGET and _follows_budget(reading, quantity)
+    is_of_budget = _follows_budget(reading, quantity) or _is_by_the_year(reading, quantity)
+    return quantity.value >= _LEAST_BUDGET and is_of_budget
 
 
 def _follows_budget(reading: Reading, quantity: Quantity) -> bool:
     """ "Budget 500", "年预算十万", "10k a year budget"."""
-    word = reading.before(quantity.start, "budget_word", 4) or _budget_after(reading, quantity)
-    if word is not None and reading.gap(word.start, word.end) in ("budget", "预 算"):
+    if reading.before(quantity.start, "whole_budget", _BUDGET_REACH) or _budget_after(reading, quantity):
         return True
     period = reading.before(quantity.start, "period", 2)
     return period is not None and reading.gap(period.start, period.end).endswith("预 算")
@@ -110,7 +142,22 @@ def _follows_budget(reading: Reading, quantity: Quantity) -> bool:
 
 def _budget_after(reading: Reading, quantity: Quantity) -> Match | None:
     period = reading.at(quantity.end, "period")
-    return reading.after(period.end if period else quantity.end, "budget_word", 0)
+    return reading.after(period.end if period else quantity.end, "whole_budget", 0)
+
+
+def _is_by_the_year(reading: Reading, quantity: Quantity) -> bool:
+    """ "每年三万", 一年五万左右: in Chinese the currency goes without saying, unless it counts what comes in."""
+    if reading.language != "zh" or reading.near(quantity.start, quantity.end, "volume_word", _VOLUME_REACH):
+        return False
+    period = reading.before(quantity.start, "period", _BUDGET_REACH)
+    is_closed = quantity.end == len(reading.tokens) or not reading.same_clause(quantity.end, quantity.end + 1)
+    bounds = (reading.at(quantity.end, category) for category in ("at_most", "at_least", "about"))
+    if period is None or reading.tokens[period.start].text not in _EACH_SPAN:
+        return False
+    is_long = period.value not in (*SHORT_PERIODS, "day", "week")
+    return is_long and (
+        is_closed or any(bounds) or reading.tokens[quantity.end].text in words("units", "after_a_sum")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,80 +178,27 @@ def _price_base(reading: Reading, quantities: Sequence[Quantity], amount: Quanti
     for quantity in quantities:
         distance = max(quantity.start - amount.end, amount.start - quantity.end)
         is_base = quantity.unit == "token" and quantity.value in _ONE_OF_THESE_IS_A_PRICE_BASE
-        if is_base and distance <= 4 and _period(reading, quantity) is None:
+        if is_base and distance <= 4 and period_of(reading, quantity.start, quantity.end) is None:
             return _Base(quantity.value, frozenset({quantity}))
     return None
 
 
 def monthly_usd(reading: Reading, amount: Quantity) -> float | None:
     """Dollars a month. A budget without a period is taken as a monthly one."""
-    period = _period(reading, amount)
+    period = period_of(reading, amount.start, amount.end)
     if period is None:
         word = reading.before(amount.start, "budget_word", 5) or reading.after(amount.end, "budget_word", 3)
-        is_limit = word is not None and (amount.bound == "max" or not _is_price_word(reading, word))
+        is_most = amount.bound == "max" and usd(amount) >= _LEAST_BUDGET
+        is_limit = is_most or (word is not None and not _is_price_word(reading, word))
         return usd(amount) if is_limit else None
-    if period.value in _SHORT_PERIODS:
+    if period.value in SHORT_PERIODS:
         return None
-    return usd(amount) * _months(period)
+    return usd(amount) * months(period)
 
 
 def _is_price_word(reading: Reading, word: Match) -> bool:
     """ "Our server cost 40,000": what something cost is no budget, "it may cost at most 500" is."""
     return reading.gap(word.start, word.end) in ("cost", "costs", "pay", "花", "成本", "费用")
-
-
-def _volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget: bool) -> Money:
-    """Tokens a month, said directly or as requests times tokens a request."""
-    tokens = [q for q in quantities if q.unit == "token" and not q.is_negated]
-    by_requests = _requests(reading, quantities, tokens)
-    if by_requests is not None:
-        return by_requests
-    for quantity in tokens:
-        period = _period(reading, quantity)
-        if period is not None and period.value not in _SHORT_PERIODS:
-            return Money(
-                {"tokens_per_month": _rounded(quantity.value * _months(period))}, frozenset({quantity})
-            )
-    large = [q for q in tokens if q.value >= _MTOK and not reading.near(q.start, q.end, "context_word", 4)]
-    if has_budget and large:
-        return Money({"tokens_per_month": large[0].value}, frozenset(large[:1]))
-    speeds = frozenset(q for q in tokens if _period(reading, q) is not None)
-    return Money({}, speeds)
-
-
-def _requests(reading: Reading, quantities: Sequence[Quantity], tokens: Sequence[Quantity]) -> Money | None:
-    coming = (q for q in quantities if end_of_traffic(reading, q) is not None)
-    requests = next((q for q in coming if _period(reading, q)), None)
-    if requests is None or not tokens:
-        return None
-    period = _period(reading, requests)
-    months = _months(period) if period and period.value not in ("request",) else 0.0
-    each = tokens[0]
-    return (
-        Money({"tokens_per_month": _rounded(requests.value * months * each.value)}, frozenset({each}))
-        if months
-        else None
-    )
-
-
-def _period(reading: Reading, quantity: Quantity) -> Match | None:
-    """ "a month" after the quantity, or "每月" and "monthly" before it, nearest first."""
-    inside = [m for m in reading.all("period") if quantity.start <= m.start and m.end <= quantity.end]
-    if inside:
-        return inside[0]
-    after = reading.after(quantity.end, "period", _REACH_AFTER)
-    if after is not None and not _has_quantity_between(reading, quantity.end, after.start):
-        return after
-    before = reading.before(quantity.start, "period", _REACH_BEFORE)
-    return before if before and not _has_quantity_between(reading, before.end, quantity.start) else None
-
-
-def _has_quantity_between(reading: Reading, start: int, end: int) -> bool:
-    return any(token.is_number for token in reading.tokens[start:end])
-
-
-def _months(period: Match) -> float:
-    return float(load("units")["constants"]["months_per"][period.value])
 
 
 def _rounded(value: float) -> float:

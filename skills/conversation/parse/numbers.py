@@ -12,6 +12,11 @@ _TENTHS = 10
 _CLASSIFIERS = frozenset("张台片卡个条种份篇页")
 """After a digit, these make it a count of its own."""
 
+_OF_ONE_OR_TWO = frozenset("单双俩")
+"""Numbers of their own: 五千单 are orders."""
+_OR_SO = frozenset("多来余几")
+"""二十来万, 两千多万: between a number and its scale, "and some"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -82,6 +87,8 @@ def _scaled(tokens: Sequence[Token], base: Number) -> Number:
     """Multiply by the scale words that follow: 50 million, 7b, 2千万."""
     factor, end, scale = 1.0, base.end, base.scale
     while end < len(tokens):
+        if _text(tokens, end) in _OR_SO and _value("chinese_scales", _text(tokens, end + 1)):
+            end += 1
         step = _scale_factor(tokens, end, base)
         if step is None:
             break
@@ -154,6 +161,8 @@ def _chinese(tokens: Sequence[Token], start: int) -> Number | None:
     while at < len(tokens):
         char = tokens[at].text
         value, unit = _value("chinese_digits", char), _value("chinese_units", char)
+        if char in _OF_ONE_OR_TWO and at > start:
+            break
         if value is not None and digit is None:
             digit = value
         elif unit is not None and (digit is not None or char == "十"):

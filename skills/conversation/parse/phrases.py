@@ -41,7 +41,7 @@ _MIN_STEM = 5
 _MAX_FILLERS = 3
 _KEPT_INSIDE = frozenset(
     {"model_noun", "pronoun", "job_number_lead", "latency_word", "context_word", "limit_word", "budget_word"}
-    | {"job_action"}
+    | {"job_action", "traffic", "whole_budget"}
 )
 """An "open model" says how it is hosted and is still a model; a "latency limit" is one of latency."""
 

@@ -10,6 +10,7 @@ from skills.conversation.parse.hardware import USUAL_GIB, is_tally, read_hardwar
 from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.phrases import Match
 from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.rates import months
 from skills.conversation.parse.reading import Reading
 from skills.conversation.parse.units import GIB_PER_UNIT, usd
 from skills.conversation.request import Gpus, Requirements
@@ -29,6 +30,7 @@ _FIELDS_OF_WORD = {
     "money": ("budget_usd_per_month", "max_usd_per_mtok"),
 }
 _CARDS = frozenset({"gpu", "gpus", "card", "cards", "显 卡"})
+_BUDGET_PERIODS = frozenset({"month", "quarter", "half_year", "year"})
 _TOWARDS = frozenset({"to", "at", "到", "至", "成", "为"})
 """A number after one of these is the new value, not the difference."""
 
@@ -181,8 +183,8 @@ def _restated(reading: Reading, quantities: Sequence[Quantity], held: Requiremen
             return _put(quantity.value, held)
         is_bare = quantity.unit is None and quantity.scale in (None, "k") and not quantity.is_negated
         period = reading.at(quantity.end, "period")
-        if is_bare and held.budget_usd_per_month and period is not None and period.value == "month":
-            return {"budget_usd_per_month": quantity.value}
+        if is_bare and held.budget_usd_per_month and period is not None and period.value in _BUDGET_PERIODS:
+            return {"budget_usd_per_month": float(f"{quantity.value * months(period):.4g}")}
         if _is_price(reading, quantity) and held.max_usd_per_mtok is not None:
             return {"max_usd_per_mtok": _rounded("max_usd_per_mtok", usd(quantity))}
     return {}

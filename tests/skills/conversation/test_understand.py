@@ -34,6 +34,7 @@ def read_turns() -> dict[str, Any]:
             "turns_sixth.yaml",
             "turns_back.yaml",
             "turns_tasks.yaml",
+            "turns_figures.yaml",
         )
     )
     for content in more:
