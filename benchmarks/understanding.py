@@ -26,6 +26,7 @@ OWN = (
     "turns_fourth.yaml",
     "turns_fifth.yaml",
     "turns_sixth.yaml",
+    "turns_seventh.yaml",
     "turns_back.yaml",
     "turns_tasks.yaml",
     "turns_figures.yaml",

@@ -24,6 +24,7 @@ _MOST_MORE = 20
 _CONCEDED_WITHIN = 5
 _ASKED_WITHIN = 4
 _OWNED_WITHIN = 4
+_MAKERS_WITHIN = 6
 _NOTHING = frozenset({"nothing", "none", "no data", "no"})
 _WISHES = frozenset({"hosting", "language", "licence", "task", "priority", "modality", "quantization"})
 
@@ -164,7 +165,10 @@ def _thrown_out(reading: Reading) -> Iterator[Match]:
 def _makers(reading: Reading) -> Iterator[Match]:
     """ "The ones from Mistral": after such words the name of a family is that of its maker."""
     for name in reading.all("maker_name"):
-        if reading.before(name.start, "maker_lead", 0) is not None:
+        tail = reading.after(name.end, "maker_tail", _MAKERS_WITHIN)
+        if reading.before(name.start, "maker_lead", 0) or (
+            tail and reading.gap(tail.start, tail.end)[:1] == "这"
+        ):
             yield Match("vendor", name.value, name.start, name.end)
 
 

@@ -125,12 +125,24 @@ def _device(scene: _Scene, match: Match) -> _Device:
     if count is None and memory is not None and memory.start >= match.end:
         count = _count_after(scene, memory.end)
     in_all = _count_in_all(scene)
+    if in_all is None and count is None and len(_of_them(scene)) == 1:
+        count = _of_them(scene)[0]
     count = in_all if in_all is not None or count is None else max(count - _lost(scene), 1)
     known = _fact(match.value, "memory_gib")
     memory_gib = _gib(memory) if memory else known
     if memory and _is_total(scene, memory):
         memory_gib = _gib(memory) / (count or 1)
     return _Device(match.value, count or 1, memory_gib)
+
+
+def _of_them(scene: _Scene) -> list[int]:
+    """The 4 of "I have H200s: four of them"."""
+    counted = (q for q in scene.quantities if q.unit == "gpu" and _is_count(q))
+    return [
+        int(q.value)
+        for q in counted
+        if scene.reading.gap(q.end - 2, q.end) in ("of them", "of those", "of these")
+    ]
 
 
 def _memory_of(scene: _Scene, match: Match) -> Quantity | None:

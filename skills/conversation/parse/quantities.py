@@ -190,13 +190,21 @@ def _bound_before(reading: Reading, start: int) -> tuple[Bound, int] | None:
     near = [
         (match.end, bound, match.start)
         for category, bound in _BOUNDS
-        if (match := reading.before(start, category, _BOUND_REACH)) and match.value == "before"
+        if (match := reading.before(start, category, _BOUND_REACH)) and _may_lead(reading, match)
         if not _has_number(reading, match.end, start)
     ]
     if not near:
         return _named_limit(reading, start)
     _, bound, position = max(near)
     return bound, position
+
+
+def _may_lead(reading: Reading, match: Match) -> bool:
+    """Stands before its number; so does the "and below" of "MIT and below 15B", which else follows one."""
+    opens = reading.gap(match.start, match.start + 1) == "and" and not _has_number(
+        reading, match.start - 2, match.start
+    )
+    return match.value == "before" or opens
 
 
 def _named_limit(reading: Reading, start: int) -> tuple[Bound, int] | None:

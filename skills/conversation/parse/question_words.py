@@ -39,7 +39,8 @@ def asks_reasons(s: Signals) -> bool:
     """Why the last answer is what it is."""
     r = s.reading
     is_about_answer = s.names_models or s.points_back or bool(s.statement.rejected)
-    if r.has("explain_result") and (s.previous is not None or s.shown):
+    is_of_a_term = r.has("domain", "strong") and not s.points_back and not s.names_models
+    if r.has("explain_result") and (s.previous is not None or s.shown) and not is_of_a_term:
         return True
     if _wonders_at_rank(s):
         return True
@@ -75,7 +76,7 @@ def _says_what_about(s: Signals) -> bool:
 def is_comparison(s: Signals) -> bool:
     """Models side by side: "Qwen3-8B vs gpt-oss-20b", "how do the first two differ"."""
     r = s.reading
-    if _narrows_choice(s):
+    if _narrows_choice(s) or _states_licences(s):
         return False
     subjects = len(s.statement.mentions) + len(s.statement.ranks)
     if s.statement.names_rank and not s.statement.ranks:
@@ -103,6 +104,12 @@ def is_comparison(s: Signals) -> bool:
 def _was_compared(s: Signals) -> bool:
     """ "Which is faster?", 哪个快, after a comparison: of the same models."""
     return s.previous is not None and s.previous.skill == "compare" and not set(s.fields) - {"priority"}
+
+
+def _states_licences(s: Signals) -> bool:
+    """ "Apache or MIT, both are ok": licences are weighed, not models."""
+    is_all = set(s.fields) == {"licences"} and not s.names_models
+    return is_all and not s.is_question and not s.reading.has("compare")
 
 
 def _narrows_choice(s: Signals) -> bool:

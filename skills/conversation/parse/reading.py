@@ -114,6 +114,7 @@ class Reading:
             and self._distance(negation.end, position) <= self._reach(negation)
             and self.same_clause(negation.end, position)
             and not self._scope_ends(negation.end, position)
+            and not self._is_past_besides(negation, position)
             for negation in self._negations
         ) or any(
             position < denial.start
@@ -121,6 +122,11 @@ class Reading:
             and self.same_clause(position, denial.start)
             for denial in self._denials
         )
+
+    def _is_past_besides(self, negation: Match, position: int) -> bool:
+        """除了阿里以外的国产模型: what 以外 closes is denied, and no more."""
+        closes = self.gap(negation.end, position)
+        return "以 外" in closes or "之 外" in closes
 
     def _reach(self, negation: Match) -> int:
         """非国产: a prefix denies what it stands before and no more."""

@@ -211,7 +211,9 @@ def _governs(reading: Reading, relax: Match, word: Match) -> bool:
     if _is_plain(reading, relax):
         is_trait = word.value in _TRAITS and not _is_limit(reading, word)
         is_after = reading.at(relax.start, "negation_after") is not None and _is_limit(reading, word)
-        gap = relax.start - word.end if is_after else word.start - relax.end
+        limit = reading.after(word.end, "limit_word", 0)
+        end = limit.end if limit is not None else word.end
+        gap = relax.start - end if is_after else word.start - relax.end
         return 0 <= gap <= _CLOSE and not is_trait
     start, end = min(relax.end, word.end), max(relax.start, word.start)
     others = {m.value for m in reading.all("field_word") if start <= m.start < end} - {word.value}

@@ -40,7 +40,8 @@ def read_volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget:
     coming = next((t for t in all_coming if t.period.value not in PEAK_PERIODS), None)
     if coming is not None and (each := _each(reading, lengths, coming)) is not None:
         used = counts | {each} if each.unit == "token" else counts
-        return Volume(coming.per_month * in_tokens(each), used)
+        out = _answered(reading, quantities, each)
+        return Volume(coming.per_month * (in_tokens(each) + (out.value if out else 0.0)), used)
     for quantity in lengths:
         period = period_of(reading, quantity.start, quantity.end)
         if period is not None and period.value not in SHORT_PERIODS:
@@ -75,6 +76,17 @@ def _each(reading: Reading, lengths: Sequence[Quantity], coming: Traffic) -> Qua
         if not is_total:
             return length
     return None
+
+
+def _answered(reading: Reading, quantities: Sequence[Quantity], each: Quantity) -> Quantity | None:
+    """The 300 of "1,200 tokens in and 300 out"."""
+    after = (q for q in quantities if each.end < q.start <= each.end + _CONTEXT_REACH)
+    return next((q for q in after if q.unit in (None, "token") and _is_output(reading, q)), None)
+
+
+def _is_output(reading: Reading, quantity: Quantity) -> bool:
+    following = reading.gap(quantity.end, quantity.end + 2).split()
+    return not {"out", "output", "出"}.isdisjoint(following)
 
 
 def _is_context(reading: Reading, length: Quantity) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from skills.conversation.parse import intent
 from skills.conversation.parse.lexicon import load
 from skills.conversation.parse.likeness import Likeness, heard, learn, tokens_of
-from tests.skills.conversation.test_understand import say, thread
+from tests.skills.conversation.test_understand import TURNS, say, thread
 
 ASKED = [
     ("what kinds of things can you do for me?", None, "help"),
@@ -58,3 +58,8 @@ def test_a_fifth_of_the_turns_is_mostly_told_by_the_others() -> None:
 def test_a_turn_of_nothing_known_is_believed_of_no_skill() -> None:
     _, probability = likeliest(heard(), "zxqv wvut")
     assert probability < 0.7
+
+
+def test_every_labelled_turn_teaches() -> None:
+    known = {text for texts in heard_turns().values() for text in texts}
+    assert {entry["say"] for entry in TURNS["turns"]} <= known

@@ -32,6 +32,7 @@ def read_turns() -> dict[str, Any]:
             "turns_fourth.yaml",
             "turns_fifth.yaml",
             "turns_sixth.yaml",
+            "turns_seventh.yaml",
             "turns_back.yaml",
             "turns_tasks.yaml",
             "turns_figures.yaml",
