@@ -19,6 +19,7 @@ PEAK_PERIODS = {"minute": 1.0, "second": 60.0}
 """Requests a minute or a second are a peak, which says nothing about a month."""
 LENGTHS = frozenset({"token", "char", "word", "page"})
 _TRAFFIC_UNITS = frozenset({"request", "piece", "row"})
+_COUNTS = frozenset({None, "person", "other"})
 _NOUN_REACH = 4
 _FEWEST_THINGS = 20
 _LONGEST_NAME = 4
@@ -37,11 +38,13 @@ class Traffic:
     end: int
     """Where the word for what comes in ends."""
     period: Match
+    senders: float = 1.0
+    """Of how many people or places each sends so many."""
 
     @property
     def per_month(self) -> float:
         """How many a month."""
-        return self.quantity.value * months(self.period)
+        return self.quantity.value * self.senders * months(self.period)
 
 
 def months(period: Match) -> float:
@@ -82,7 +85,18 @@ def traffic(reading: Reading, quantities: Sequence[Quantity]) -> Iterator[Traffi
         end = _end_of_noun(reading, quantity, quantities)
         period = period_of(reading, quantity.start, end) if end else None
         if period is not None and period.value != "request":
-            yield Traffic(quantity, max(end, quantity.end), period)
+            senders = _senders(reading, quantities, quantity)
+            yield Traffic(quantity, max(end, quantity.end), period, senders)
+
+
+def _senders(reading: Reading, quantities: Sequence[Quantity], sent: Quantity) -> float:
+    """The 40 of "40 lawyers, each asks 15 questions a day"."""
+    before = [q for q in quantities if q.end <= sent.start and not q.is_money and q.unit in _COUNTS]
+    if not before:
+        return 1.0
+    last = max(before, key=lambda quantity: quantity.end)
+    is_each = any(last.end <= m.start < sent.start for m in reading.all("each"))
+    return last.value if is_each and float(last.value).is_integer() and last.scale not in _OF_SIZES else 1.0
 
 
 def _end_of_noun(reading: Reading, quantity: Quantity, quantities: Sequence[Quantity]) -> int:
