@@ -50,9 +50,8 @@ def _codes(question: Question, _model: ModelFact, value: Sequence[str]) -> Bilin
 
 
 def _language_name(code: str) -> Bilingual:
-    listed = load("languages")["phrases"]["language"].get(code, [code])
-    chinese = next((name for name in listed if not name.isascii()), code)
-    return Bilingual(str(listed[0]).capitalize() if len(listed) > 1 else code, chinese)
+    english, chinese = load("languages")["names"].get(code, (code, code))
+    return Bilingual(english, chinese)
 
 
 def _inputs(_question: Question, _model: ModelFact, value: Sequence[str]) -> Bilingual:

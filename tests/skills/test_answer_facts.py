@@ -7,6 +7,7 @@ import re
 import pytest
 
 from skills.conversation.parse.asked import fact_fields
+from skills.conversation.parse.lexicon import load
 from tests.skills.conftest import Ask
 
 
@@ -45,6 +46,14 @@ def test_a_language_is_looked_up_and_comes_first(ask: Ask) -> None:
     line = first_line(ask("does Qwen3-8B speak Swahili").text)
     assert line.startswith("Yes: Qwen3-8B supports")
     assert ": Swahili, " in line
+
+
+def test_every_language_has_a_name_in_both_languages() -> None:
+    languages = load("languages")
+    assert {*languages["names"]} == {*languages["phrases"]["language"]}
+    assert all(
+        english[0].isupper() and not chinese.isascii() for english, chinese in languages["names"].values()
+    )
 
 
 def test_memory_is_told_for_the_quantization_that_is_named(ask: Ask) -> None:
