@@ -4,8 +4,8 @@
 
 Writes `lexicon/heard.yaml`, the turns by skill that `parse/likeness.py` counts, and `lexicon/sound.safetensors`, the
 weights of `parse/sound.py`; with `--left-out` it prints first what comes of each file of turns that is not learnt
-from, which takes minutes. A turn
-of a thread that names no task teaches what none sounds like; `lexicon/task_examples.yaml` teaches tasks alone.
+from, which takes minutes. A turn of a thread that names no task teaches what none sounds like;
+`lexicon/task_examples.yaml` teaches tasks alone.
 """
 
 from __future__ import annotations

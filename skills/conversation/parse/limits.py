@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from skills.conversation.parse.lexicon import load, words
+from skills.conversation.parse.lexicon import words
 from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.rates import LENGTHS
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.volume import in_tokens, is_by_context_word
 
 _LEAST_CONTEXT_TOKENS = 2000
 """Less is the length of an output ("a 100-word summary"), not a limit on models."""
@@ -42,17 +44,10 @@ def text_tokens(reading: Reading, quantity: Quantity) -> float | None:
     """The quantity in tokens, if it is a length of text."""
     if quantity.is_negated or quantity.is_money:
         return None
-    constants = load("units")["constants"]
-    per_unit = {
-        "token": 1.0,
-        "char": constants["tokens_per_chinese_char"],
-        "word": constants["tokens_per_english_word"],
-        "page": constants["tokens_per_page"],
-    }
-    if quantity.unit in per_unit:
-        tokens = quantity.value * float(per_unit[quantity.unit])
+    if quantity.unit in LENGTHS:
+        tokens = in_tokens(quantity)
         most = _MOST_UNASKED_TOKENS if quantity.unit == "token" else _MOST_UNASKED_TEXT_TOKENS
-        is_volume = tokens > most and not _is_by_context_word(reading, quantity)
+        is_volume = tokens > most and not is_by_context_word(reading, quantity)
         return None if is_volume or _is_rate(reading, quantity) else tokens
     return quantity.value if quantity.unit is None and _is_context(reading, quantity) else None
 
@@ -67,13 +62,9 @@ def _is_rate(reading: Reading, quantity: Quantity) -> bool:
 
 def _is_context(reading: Reading, quantity: Quantity) -> bool:
     """A bare number is a context length beside that word; "128k" is one by itself."""
-    if _is_by_context_word(reading, quantity):
+    if is_by_context_word(reading, quantity):
         return quantity.scale in (None, "k", "m", "w", "万", "million", "thousand")
     return quantity.scale == "k" and not _counts_things(reading, quantity)
-
-
-def _is_by_context_word(reading: Reading, quantity: Quantity) -> bool:
-    return reading.near(quantity.start, quantity.end, "context_word", 4) is not None
 
 
 def _counts_things(reading: Reading, quantity: Quantity) -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 from skills.conversation.parse.quantities import Quantity
 from skills.conversation.parse.rates import PEAK_PERIODS, traffic
 from skills.conversation.parse.reading import Reading
+from skills.conversation.parse.units import SECONDS_PER_UNIT
 
-_SECONDS_PER_UNIT = {"second": 1.0, "ms": 0.001, "minute": 60.0}
+_SECONDS_PER_UNIT = SECONDS_PER_UNIT | {"minute": 60.0}
 _REACH = 6
 _LONGEST_S = 600
 _TOO_LONG_WITHIN = 3

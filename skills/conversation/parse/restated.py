@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from skills.conversation.parse.quantities import Quantity
+from skills.conversation.parse.rates import PEAK_PERIODS
 from skills.conversation.parse.reading import Reading
-from skills.conversation.parse.units import usd
+from skills.conversation.parse.units import SECONDS_PER_UNIT, usd
 from skills.conversation.request import Requirements
 
-_SECONDS_PER_UNIT = {"second": 1.0, "ms": 0.001}
-_PER_MIN = {"minute": 1.0, "second": 60.0}
 _BILLION = 1e9
 _SIZES = ("min_params_b", "max_params_b")
 _TIMES = ("max_latency_s", "max_first_token_s")
@@ -100,7 +99,7 @@ def _billions(_: Reading, quantity: Quantity) -> float | None:
 
 
 def _seconds(_: Reading, quantity: Quantity) -> float | None:
-    per_unit = _SECONDS_PER_UNIT.get(str(quantity.unit))
+    per_unit = SECONDS_PER_UNIT.get(str(quantity.unit))
     return None if per_unit is None or quantity.bound == "min" else round(quantity.value * per_unit, 4)
 
 
@@ -110,7 +109,7 @@ def _tokens_per_s(reading: Reading, quantity: Quantity) -> float | None:
 
 
 def _per_min(reading: Reading, quantity: Quantity) -> float | None:
-    per_period = _PER_MIN.get(_period(reading, quantity) or "")
+    per_period = PEAK_PERIODS.get(_period(reading, quantity) or "")
     is_of_requests = quantity.unit in (None, "request", "piece")
     return quantity.value * per_period if per_period and is_of_requests else None
 

@@ -100,22 +100,8 @@ def lifted_priorities(reading: Reading) -> frozenset[str]:
 
 def _relaxed_kinds(reading: Reading) -> set[str]:
     named = [match for match in reading.all("field_word") if _is_relaxed(reading, match)]
-    freed = (
-        {"hosting"}
-        if any(
-            _may_leave(reading, match) for category in ("leaves", "leak") for match in reading.all(category)
-        )
-        else set()
-    )
-    return (
-        {match.value for match in named}
-        | freed
-        | {
-            *_not_needed(reading),
-            *_musts_dropped(reading),
-            *reading.values("set_free"),
-        }
-    )
+    others = (_not_needed(reading), _musts_dropped(reading), _let_out(reading), reading.values("set_free"))
+    return {match.value for match in named}.union(*others)
 
 
 def is_forgotten(reading: Reading, match: Match) -> bool:
@@ -149,8 +135,13 @@ def _not_needed(reading: Reading) -> Iterator[str]:
                 yield kind
 
 
+def _let_out(reading: Reading) -> Iterator[str]:
+    """ "It may leave our network after all", "数据出去也没事": wherever it is hosted."""
+    if any(_may_leave(reading, match) for match in (*reading.all("leaves"), *reading.all("leak"))):
+        yield "hosting"
+
+
 def _may_leave(reading: Reading, leaving: Match) -> bool:
-    """ "It may leave our network after all", "数据出去也没事"."""
     if reading.before(leaving.start, "negation", _REACH) is not None:
         return False
     if leaving.category == "leaves" and reading.before(leaving.start, "guarded", _REACH) is None:

@@ -46,7 +46,7 @@ def read_volume(reading: Reading, quantities: Sequence[Quantity], *, has_budget:
         period = period_of(reading, quantity.start, quantity.end)
         if period is not None and period.value not in SHORT_PERIODS:
             return Volume(in_tokens(quantity) * months(period), counts | {quantity})
-    large = [q for q in tokens if q.value >= _LARGE_TOKENS and not _is_context(reading, q)]
+    large = [q for q in tokens if q.value >= _LARGE_TOKENS and not is_by_context_word(reading, q)]
     if has_budget and large:
         return Volume(large[0].value, counts | set(large[:1]))
     speeds = frozenset(q for q in tokens if period_of(reading, q.start, q.end) is not None)
@@ -69,7 +69,7 @@ def _each(reading: Reading, lengths: Sequence[Quantity], coming: Traffic) -> Qua
     """How long one of the pieces is: "350 tokens each", 每单八百字, "20-page contracts"."""
     for length in lengths:
         is_limit = length.bound in ("max", "min") and length.unit != "token"
-        if is_limit or _is_context(reading, length) or reading.has("output_word"):
+        if is_limit or is_by_context_word(reading, length) or reading.has("output_word"):
             continue
         after = period_after(reading, length.end)
         is_total = after is not None and after.value not in SHORT_PERIODS and after != coming.period
@@ -89,5 +89,6 @@ def _is_output(reading: Reading, quantity: Quantity) -> bool:
     return not {"out", "output", "出"}.isdisjoint(following)
 
 
-def _is_context(reading: Reading, length: Quantity) -> bool:
+def is_by_context_word(reading: Reading, length: Quantity) -> bool:
+    """Whether it is said of the context: "a 128k window"."""
     return reading.near(length.start, length.end, "context_word", _CONTEXT_REACH) is not None
